@@ -1,0 +1,1 @@
+//! Evaluates expressions over the slots of a record.

@@ -1,0 +1,288 @@
+//! The plan of an application: what its checked topologies become, ready to be run as tasks.
+//!
+//! A topology is cut at its `key` steps into subtopologies; a subtopology × a partition of its source topic is a task.
+
+use crate::engine::expr::{Expr, Otherwise, Slot};
+use crate::engine::record::TopicId;
+use crate::engine::schema::ObjectSchema;
+use crate::engine::value::Type;
+
+/// Everything that one `goyt run` runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// `application.id`: the consumer group, and the prefix of internal topics.
+    pub application_id: String,
+    /// All topics that are read or written; [`TopicId`] is the index here.
+    pub topics: Vec<Topic>,
+    /// The subtopologies of all topologies, in the order of topology name, then of the steps that begin them.
+    pub subtopologies: Vec<Subtopology>,
+}
+
+/// A topic, and what it is to the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name on the broker.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// The topic whose partition count and retention it takes when it is created; `None` for an input.
+    pub like: Option<TopicId>,
+}
+
+/// What a topic is to the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Read by a topology and written by none of the application: must exist.
+    Input,
+    /// Written by an `emit`; perhaps read by another topology of the application.
+    Output,
+    /// Takes what could not be processed.
+    DeadLetter,
+    /// Records by another key, between two subtopologies. Kept as long as the source topic.
+    Repartition,
+    /// The writes of a store. Compacted.
+    Changelog,
+}
+
+/// Part of a topology between two topics; the unit of parallelism.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subtopology {
+    /// The topology's name.
+    pub topology: String,
+    /// The source topic's name for the first, else the id of the `key` step that begins it.
+    pub name: String,
+    /// Read by its tasks.
+    pub source: TopicId,
+    /// How a record of the source topic fills slots.
+    pub decode: Decode,
+    /// Where its dead letters go; `None` behind a repartition, where nothing may be rejected.
+    pub dead_letters: Option<TopicId>,
+    /// Number of slots that its steps use.
+    pub slots: u16,
+    /// Its stores; steps name them by index.
+    pub stores: Vec<StorePlan>,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+    /// Fingerprint of what must not change while state is kept: see the state directory's manifest.
+    pub fingerprint: String,
+}
+
+/// How a source record becomes slots.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decode {
+    /// JSON events of the contract: an envelope and the fields of a schema.
+    Events(Vec<EventPlan>),
+    /// Slots written by the `key` step before: see [`crate::engine::codec`].
+    Repartition(Layout),
+}
+
+/// One event type that a subtopology reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventPlan {
+    /// `eventType`.
+    pub event_type: String,
+    /// The major number of `metadata.version`.
+    pub major: u32,
+    /// What its fields must be, and to which slots they go.
+    pub fields: ObjectSchema,
+}
+
+/// The slots that cross a repartition topic, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    /// (slot before, slot behind, type), in the order in which they are written.
+    pub fields: Vec<(Slot, Slot, Type)>,
+    /// Fingerprint of names and types; stands in each record, so that an old layout is refused by name.
+    pub fingerprint: u32,
+}
+
+/// A store of a subtopology.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StorePlan {
+    /// The id of the step that owns it; the input's dedup has the id `dedup`.
+    pub id: String,
+    /// Its changelog topic.
+    pub changelog: TopicId,
+    /// The types of its key's parts, in order.
+    pub key: Vec<Type>,
+    /// The names and types of its value's fields, in order.
+    pub value: Vec<(String, Type)>,
+    /// What its entries are.
+    pub kind: StoreKind,
+}
+
+/// What the entries of a store are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Ids with the event time at which they were seen; forgotten after the window, milliseconds of stream time.
+    Dedup {
+        /// The window.
+        window_ms: i64,
+    },
+    /// Ids, for ever.
+    Unique,
+    /// One counter.
+    Allot,
+    /// A state for each key.
+    Aggregate,
+}
+
+/// A step: its id, and what it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Unique in its topology; names stores, metrics and `goyt.step`.
+    pub id: String,
+    /// What it does.
+    pub operator: Operator,
+}
+
+/// What a step does. One file each in [`crate::engine::operators`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operator {
+    /// Computes values.
+    Let(Vec<Binding>),
+    /// Goes on only when the condition holds; else the record fails.
+    Require {
+        /// The condition.
+        that: Expr,
+        /// What becomes of the record.
+        otherwise: Otherwise,
+    },
+    /// Goes on only when the condition holds; else the record is filtered.
+    Filter {
+        /// The condition.
+        that: Expr,
+    },
+    /// The first case whose condition holds goes on, with its own steps; none: the record is filtered. Nothing follows a branch.
+    Branch(Vec<Case>),
+    /// The steps that follow run once for each leg whose condition holds.
+    Split(Vec<Leg>),
+    /// The steps that follow run behind a repartition topic, by this key.
+    Key {
+        /// Parts of the key; written as text when there is one, as text joined by `|` when there are more.
+        by: Vec<Expr>,
+        /// The repartition topic.
+        to: TopicId,
+        /// What crosses.
+        layout: Layout,
+    },
+    /// Goes on only with ids not seen within the window.
+    Dedup {
+        /// Index into the subtopology's stores.
+        store: usize,
+        /// The id.
+        by: Vec<Expr>,
+        /// The window, milliseconds of event time.
+        window_ms: i64,
+        /// Whether a record older than the window goes on; else it is a dead letter TOO_OLD.
+        late: Late,
+    },
+    /// Goes on only with ids never seen.
+    Unique {
+        /// Index into the subtopology's stores.
+        store: usize,
+        /// The id.
+        by: Vec<Expr>,
+    },
+    /// Gives out a number: n × 8192 + partition.
+    Allot {
+        /// Index into the subtopology's stores.
+        store: usize,
+        /// Where the number goes.
+        into: Slot,
+    },
+    /// Folds into the state of a key.
+    Aggregate(Aggregate),
+    /// Writes a derived event.
+    Emit(Emit),
+}
+
+/// What a dedup does with a record older than its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Late {
+    /// A dead letter TOO_OLD.
+    Reject,
+    /// It goes on.
+    Process,
+}
+
+/// `name: expression else …`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binding {
+    /// Where the value goes.
+    pub into: Slot,
+    /// What is computed.
+    pub value: Expr,
+    /// What becomes of the record when it fails. `None`: it can't, but for numbers out of any sensible range; then the task stops.
+    pub otherwise: Option<Otherwise>,
+}
+
+/// One way of a branch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Which records go this way.
+    pub when: When,
+    /// Its steps.
+    pub steps: Vec<Step>,
+}
+
+/// Which records a case takes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum When {
+    /// Those for which it holds.
+    Holds(Expr),
+    /// Those of this event: index into [`Decode::Events`].
+    Event(usize),
+    /// All that are left.
+    Otherwise,
+}
+
+/// One leg of a split.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leg {
+    /// `None`: always.
+    pub when: Option<Expr>,
+    /// The leg's fields.
+    pub fields: Vec<Binding>,
+}
+
+/// A fold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregate {
+    /// Index into the subtopology's stores.
+    pub store: usize,
+    /// The key.
+    pub by: Vec<Expr>,
+    /// The state's fields when there is none yet; they go to `state` slots.
+    pub init: Vec<Binding>,
+    /// The new state's fields; read `state` slots, go to `into` slots, which later steps read as `<id>.<field>`.
+    pub update: Vec<Binding>,
+    /// The slots of the state before the update, in the order of the store's value fields.
+    pub state: Vec<Slot>,
+}
+
+/// A derived event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Emit {
+    /// Where it goes.
+    pub to: TopicId,
+    /// `eventType`.
+    pub event_type: String,
+    /// `metadata.version`, such as `1.0`.
+    pub version: String,
+    /// The record's key: one part, written as text.
+    pub key: Option<Expr>,
+    /// Its own fields, in order.
+    pub value: Vec<(String, Output)>,
+    /// Name space of its ids: made from the topology and the step.
+    pub namespace: u128,
+}
+
+/// A value of an emitted field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// A scalar.
+    Value(Expr),
+    /// An object.
+    Object(Vec<(String, Output)>),
+}

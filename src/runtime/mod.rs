@@ -1,0 +1,4 @@
+//! The loop that drives the engine through ports.
+
+pub mod ports;
+pub mod reaction;

@@ -1,0 +1,18 @@
+//! One reaction for each error: the table that decides what is done about an error of the log.
+
+/// What is done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reaction {
+    /// The same call again, after a pause; said once.
+    Retry,
+    /// The transaction is given up, and its input read again.
+    AbortAndRewind,
+    /// As `AbortAndRewind`, with a new producer in between.
+    Recycle,
+    /// The partition went to another member: the transaction is given up, and the partition not read again.
+    LeaveTask,
+    /// The record that was to be written can't be: its cause becomes a dead letter.
+    RefuseRecord,
+    /// Only the operator can help: what is concerned stops, by name.
+    Stop,
+}
