@@ -9,3 +9,4 @@ mod flows;
 mod limits;
 mod rebalance;
 mod state;
+mod transactions;

@@ -1,6 +1,5 @@
 //! The real binary as a child process: started, listened to, killed, stopped, and never left behind.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -57,13 +56,6 @@ impl Goyt {
     /// Waits until it says this, and returns the line.
     pub fn wait_for_line(&self, text: &str) -> String {
         wait::until(&format!("a line with `{text}`"), || self.lines().into_iter().find(|it| it.contains(text)))
-    }
-
-    /// Waits until so many of its lines hold this text.
-    pub fn wait_for_lines(&self, text: &str, count: usize) {
-        wait::until(&format!("{count} lines with `{text}`"), || {
-            (count <= self.lines().iter().filter(|it| it.contains(text)).count()).then_some(())
-        });
     }
 
     /// `kill -9`.
@@ -146,11 +138,6 @@ pub fn tasks(lines: &[String], change: &str) -> Vec<String> {
         rest.starts_with(change).then(|| task.to_owned())
     };
     lines.iter().filter_map(task).collect()
-}
-
-/// The tasks without repetition.
-pub fn distinct(tasks: Vec<String>) -> BTreeSet<String> {
-    tasks.into_iter().collect()
 }
 
 /// How much was read to restore: the sums of lines such as `task … restored: 12 records read of 3400 in 0.02 s`.

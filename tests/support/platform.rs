@@ -1,7 +1,7 @@
 //! The wallet platform's other programs: events as they write them, the same for the same seed, with copies and broken records among
 //! them; and what must come of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::random::Random;
 
@@ -92,6 +92,14 @@ impl Expected {
     }
 }
 
+/// What an event is about.
+#[derive(Clone, Copy)]
+enum Kind {
+    User,
+    Decision,
+    Transaction,
+}
+
 /// Writes events. Successive loads of one platform have ids of their own.
 pub struct Platform {
     random: Random,
@@ -112,10 +120,8 @@ impl Platform {
 
     /// The records of a load, in their order; [`Platform::expected`] grows by what must come of them.
     pub fn events(&mut self, load: &Load) -> Vec<Input> {
-        let mut kinds: Vec<fn(&mut Self) -> (Input, u64)> = Vec::new();
-        kinds.extend(std::iter::repeat_n(Self::user as fn(&mut Self) -> _, load.users));
-        kinds.extend(std::iter::repeat_n(Self::decision as fn(&mut Self) -> _, load.decisions));
-        kinds.extend(std::iter::repeat_n(Self::transaction as fn(&mut Self) -> _, load.transactions));
+        let shares = [(Kind::User, load.users), (Kind::Decision, load.decisions), (Kind::Transaction, load.transactions)];
+        let mut kinds: Vec<Kind> = shares.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)).collect();
         for i in (1..kinds.len()).rev() {
             kinds.swap(i, usize::try_from(self.random.below(i as u64 + 1)).unwrap());
         }
@@ -124,7 +130,11 @@ impl Platform {
         let mut later: BTreeMap<(usize, u64), Input> = BTreeMap::new();
         for (at, kind) in kinds.into_iter().enumerate() {
             self.second += 1;
-            let (event, id) = kind(self);
+            let (event, id) = match kind {
+                Kind::User => self.user(),
+                Kind::Decision => self.decision(),
+                Kind::Transaction => self.transaction(),
+            };
             if self.random.happens(load.copies) {
                 let distance = usize::try_from(self.random.below(COPY_DISTANCE)).unwrap();
                 later.insert((at + 1 + distance, id), event.clone());
@@ -261,7 +271,7 @@ impl Platform {
     fn bad(&mut self, topic: &'static str, warm: bool) -> Input {
         let id = self.id();
         let time = self.time();
-        let breakage = super::platform::breakages(topic);
+        let breakage = breakages(topic);
         let breakage = &breakage[usize::try_from(self.random.below(breakage.len() as u64)).unwrap()];
         let (mut good, key) = self.good(topic, id);
         good["timestamp"] = time.into();
@@ -312,6 +322,11 @@ impl Platform {
             ),
             _ => (self.transaction_json("TRANSACTION_COMPLETED", id, "TRANSFER", "10.00", "KES", Some(1), Some(2)), id.to_string()),
         }
+    }
+
+    /// Sixteen digits that compress badly.
+    pub fn random_hex(&mut self) -> String {
+        format!("{:016x}", self.random.next())
     }
 
     fn id(&mut self) -> u64 {
@@ -400,7 +415,7 @@ fn the_platform_is_deterministic() {
     let events = a.events(&load);
     assert_eq!(events, b.events(&load));
     assert_ne!(events, Platform::new(2).events(&load));
-    let distinct: HashSet<_> = events.iter().map(|it| (&it.key, &it.value)).collect();
+    let distinct: BTreeSet<_> = events.iter().map(|it| (&it.key, &it.value)).collect();
     assert!(distinct.len() < events.len(), "copies are among them");
     assert!(a.expected.dead.values().map(Vec::len).sum::<usize>() > 10, "bad ones are among them");
 }

@@ -30,12 +30,7 @@ pub struct Stage {
 impl Stage {
     /// A stage with the input topics, and a copy of the shipped topologies.
     pub fn new(test: &str, partitions: i32) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis();
-        let stage = Self {
-            name: format!("{test}-{:x}-{:x}", std::process::id(), now & 0xFFFF_FFFF),
-            folder: tempfile::tempdir().expect("a temporary directory"),
-            partitions,
-        };
+        let stage = Self { name: unique(test), folder: tempfile::tempdir().expect("a temporary directory"), partitions };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies");
         stage.copy(&shipped, &stage.topologies());
         for topic in INPUTS {
@@ -124,6 +119,12 @@ impl Drop for Stage {
         // The broker may be away, and the test has its result already.
         drop(broker::block_on(broker::admin().delete_topics(&names, &broker::admin_options())));
     }
+}
+
+/// A name that no other run of the tests has.
+pub fn unique(name: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis();
+    format!("{name}-{:x}-{:x}", std::process::id(), now & 0xFFFF_FFFF)
 }
 
 /// Creates a topic and waits until it is known.
