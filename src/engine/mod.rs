@@ -9,6 +9,7 @@ pub mod failure;
 pub mod json;
 pub mod operators;
 pub mod plan;
+pub mod protocol;
 pub mod record;
 pub mod schema;
 pub mod state;

@@ -1,4 +1,11 @@
-//! The loop that drives the engine through ports.
+//! The loop that drives the engine through ports. Start with `worker.rs`.
 
+mod assignment;
+mod commit;
+pub mod fail_point;
 pub mod ports;
 pub mod reaction;
+pub mod restore;
+pub mod status;
+pub mod tasks;
+pub mod worker;
