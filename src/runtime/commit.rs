@@ -135,7 +135,7 @@ impl Worker {
         // 3. The commit itself, on the producer's own thread. A crash on the way: `init` and the committed offsets tell how it ended.
         match producer.commit(&offsets, consumer) {
             Ok(()) => {
-                self.transaction = Transaction::Committing(offsets, self.clock.elapsed());
+                self.transaction = Transaction::Committing(offsets);
                 Ok(())
             }
             Err(error) => self.react(error),
@@ -152,7 +152,7 @@ impl Worker {
     }
 
     fn end_commit(&mut self, committed: Committed) -> Result<(), Error> {
-        let Transaction::Committing(offsets, _) = std::mem::replace(&mut self.transaction, Transaction::None) else { return Ok(()) };
+        let Transaction::Committing(offsets) = std::mem::replace(&mut self.transaction, Transaction::None) else { return Ok(()) };
         if let Err(error) = committed.result {
             if !committed.refused.is_empty() {
                 return self.refused(committed.refused);

@@ -7,5 +7,6 @@ pub mod ports;
 pub mod reaction;
 pub mod restore;
 pub mod status;
+pub mod supervisor;
 pub mod tasks;
 pub mod worker;

@@ -74,8 +74,8 @@ pub(super) enum Transaction {
     None,
     /// Records were sent.
     Open,
-    /// It is being committed, with these offsets; since then.
-    Committing(Vec<(TopicPartition, Offset)>, Duration),
+    /// It is being committed, with these offsets.
+    Committing(Vec<(TopicPartition, Offset)>),
 }
 
 /// Why a worker ends.
