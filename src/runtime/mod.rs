@@ -1,4 +1,5 @@
 //! The loop that drives the engine through ports.
 
+pub mod admin;
 pub mod ports;
 pub mod reaction;
