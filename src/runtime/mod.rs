@@ -3,3 +3,4 @@
 pub mod admin;
 pub mod ports;
 pub mod reaction;
+pub mod topics;
