@@ -4,4 +4,5 @@ pub mod expr;
 pub mod plan;
 pub mod record;
 pub mod schema;
+pub mod topology;
 pub mod value;

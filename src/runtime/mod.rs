@@ -3,4 +3,5 @@
 pub mod admin;
 pub mod ports;
 pub mod reaction;
+pub mod reset;
 pub mod topics;
