@@ -12,6 +12,10 @@ pub mod plan;
 pub mod protocol;
 pub mod record;
 pub mod schema;
+<<<<<<< HEAD
 pub mod state;
 pub mod task;
+=======
+pub mod topology;
+>>>>>>> cli
 pub mod value;

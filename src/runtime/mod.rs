@@ -1,5 +1,6 @@
 //! The loop that drives the engine through ports. Start with `worker.rs`.
 
+pub mod admin;
 mod assignment;
 mod commit;
 pub mod fail_point;
@@ -9,4 +10,5 @@ pub mod restore;
 pub mod status;
 pub mod supervisor;
 pub mod tasks;
+pub mod topics;
 pub mod worker;
