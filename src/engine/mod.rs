@@ -8,14 +8,12 @@ pub mod expr;
 pub mod failure;
 pub mod json;
 pub mod operators;
+pub mod partition;
 pub mod plan;
 pub mod protocol;
 pub mod record;
 pub mod schema;
-<<<<<<< HEAD
 pub mod state;
 pub mod task;
-=======
 pub mod topology;
->>>>>>> cli
 pub mod value;

@@ -6,6 +6,7 @@ mod commit;
 pub mod fail_point;
 pub mod ports;
 pub mod reaction;
+pub mod reset;
 pub mod restore;
 pub mod status;
 pub mod supervisor;
