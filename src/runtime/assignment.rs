@@ -49,6 +49,7 @@ impl Worker {
 
     fn suspend(&mut self) {
         self.restore.stop_all(self.log.parts().changelogs);
+        self.tasks.unopened.clear();
         self.tasks.sources.clear();
         for open in self.tasks.iter_mut() {
             open.state = State::Suspended;
@@ -69,6 +70,20 @@ impl Worker {
         let fresh = Source { committed: None, position: 0, consumed: None, halted_at: None };
         self.tasks.sources = given.into_iter().map(|tp| (tp, fresh)).collect();
         self.reassign()
+    }
+
+    /// Opens tasks whose stores another worker of this process had open when their partition was given.
+    pub(super) fn open_later(&mut self) -> Result<(), Error> {
+        let report = Arc::clone(&self.report);
+        for partition in std::mem::take(&mut self.tasks.unopened) {
+            let before = self.tasks.iter().count();
+            let Self { tasks, stores, .. } = self;
+            let opened = tasks.open(partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
+            let behind: Vec<usize> = (before..before + opened).collect();
+            self.restore_where_needed(&behind);
+            self.resume_ready()?;
+        }
+        Ok(())
     }
 
     /// Reads all partitions of the worker from where the group stands. Tasks whose state is what the group's offset says go on; the
