@@ -1,0 +1,5 @@
+//! The world: each adapter implements ports of the runtime, and none knows another.
+
+pub mod clock;
+pub mod memory;
+pub mod rocks;
