@@ -6,5 +6,8 @@
 //! and when it is committed, `adapters/rocks/store.rs` takes the writes of the state.
 
 pub mod adapters;
+pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod runtime;
+pub mod telemetry;

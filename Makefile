@@ -1,0 +1,68 @@
+# Everything that is done with this repository. One cargo profile (release) serves tests and use, so nothing is built twice.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+export ROCKSDB_LIB_DIR := $(abspath $(TARGET))/lib
+# Without the prebuilt library RocksDB is compiled. Asked when a recipe runs: `setup` may just have brought it.
+CARGO = $(shell test -e $(ROCKSDB_LIB_DIR)/librocksdb.so || echo ROCKSDB_COMPILE=1) cargo
+# All but tests/broker, which needs a Kafka.
+WITHOUT_BROKER = --lib --bins $(patsubst tests/%.rs,--test %,$(wildcard tests/*.rs))
+STATIC := $(TARGET)/static
+
+.PHONY: help setup build test build-tests check fmt lint doc unit fix run broker broker-stop clean-broker release
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what building and testing need, where that is allowed; else say what to install
+	@scripts/setup.sh test
+
+build: ## Build the binary: target/release/goyt
+	@scripts/setup.sh build
+	$(CARGO) build --release --bins
+
+test: build-tests ## Run all tests, on the Kafka at KAFKA_BOOTSTRAP_SERVERS, or on one that is started for it
+	scripts/kafka.sh run $(CARGO) test --release
+
+build-tests: setup
+	$(CARGO) test --release --no-run
+
+check: fmt lint doc unit ## All that needs no Kafka: format, lints, documentation, tests
+
+fmt: ## Check the format
+	cargo fmt --check
+
+lint: ## Check the lints
+	@scripts/setup.sh build
+	$(CARGO) clippy --release --all-targets --quiet -- -D warnings
+
+doc: ## Check the documentation of the code
+	@scripts/setup.sh build
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --document-private-items --quiet
+
+unit: ## Run the tests that need no Kafka
+	@scripts/setup.sh build
+	$(CARGO) test --release --quiet $(WITHOUT_BROKER)
+
+fix: ## Format, and mend what the lints can mend
+	cargo fmt
+	$(CARGO) clippy --release --all-targets --fix --allow-dirty --allow-staged
+	cargo fmt
+
+run: build ## Run the topologies of this repository on the Kafka at KAFKA_BOOTSTRAP_SERVERS (localhost:9092)
+	$(TARGET)/release/goyt run topologies/ --create-topics
+
+broker: setup ## Start a Kafka for development at 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DATA: see scripts/kafka.sh)
+	@scripts/kafka.sh start
+
+broker-stop: ## Stop it
+	@scripts/kafka.sh stop
+
+clean-broker: ## Stop it and delete its data
+	@scripts/kafka.sh clean
+
+release: ## Build the binary with RocksDB compiled in (about 27 minutes on two cores, once): target/static/release/goyt
+	@scripts/setup.sh build
+	ROCKSDB_COMPILE=1 CARGO_TARGET_DIR=$(STATIC) cargo build --release --bins

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# A real Apache Kafka, one node on the loopback address, for development and tests.
+#   kafka.sh start           fetch it by Maven (once), start it, wait until it serves; prints its address
+#   kafka.sh stop | kill     end it in order | at once (kill -9)
+#   kafka.sh status          its address and process id, exit code 1 when it is down
+#   kafka.sh clean           stop it and delete its data
+#   kafka.sh fetch           only fetch it
+#   kafka.sh run COMMAND…    run COMMAND with KAFKA_BOOTSTRAP_SERVERS of a fresh broker on a free port, then stop and delete
+#                            that broker, however COMMAND ended. With KAFKA_BOOTSTRAP_SERVERS set: run COMMAND with that.
+#   kafka.sh tool CLASS…     a command line tool of Kafka, such as org.apache.kafka.tools.TopicCommand
+# Settings by environment: KAFKA_PORT (9092; 0 is any free one), KAFKA_DATA (directory, under TMPDIR), KAFKA_HEAP (512m),
+#   KAFKA_EXTRA (more lines for server.properties), KAFKA_LOG_LEVEL (INFO), JAVA_HOME.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/kafka/pom.xml")
+jars=${XDG_CACHE_HOME:-$HOME/.cache}/goyt/kafka-$version
+data=${KAFKA_DATA:-${TMPDIR:-/tmp}/goyt-kafka-$(id -u)}
+heap=${KAFKA_HEAP:-512m}
+java=${JAVA_HOME:+$JAVA_HOME/bin/}java
+start_seconds_max=90
+stop_seconds_max=30
+export KAFKA_LOG_LEVEL=${KAFKA_LOG_LEVEL:-INFO}
+
+say() { echo "kafka: $*" >&2; }
+
+fetch() {
+  [ -f "$jars/complete" ] && return
+  command -v mvn >/dev/null || { say "Maven is needed to fetch the broker: run 'make setup', or set KAFKA_BOOTSTRAP_SERVERS"; return 1; }
+  say "fetching Apache Kafka $version by Maven"
+  mkdir -p "$jars"
+  (
+    flock 9 # two checkouts may fetch at once
+    [ -f "$jars/complete" ] && exit
+    mvn -B -q -ntp -Dstyle.color=never -f "$here/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars" >&2
+    touch "$jars/complete"
+  ) 9>"$jars/lock"
+}
+
+answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+free_port() { # below the ports that the system gives to clients
+  local port
+  while :; do
+    port=$((10240 + RANDOM % 20000))
+    answers "$port" || { echo "$port"; return; }
+  done
+}
+process() { # the broker's id, if it is ours and runs
+  local id
+  id=$(cat "$data/pid" 2>/dev/null) && grep -qaF "$data/server.properties" "/proc/$id/cmdline" 2>/dev/null && echo "$id"
+}
+address() { cat "$data/address"; }
+
+write_properties() { # of the ports for clients and for the controller
+  cat >"$data/server.properties" <<END
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$2
+listeners=CLIENTS://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
+advertised.listeners=CLIENTS://127.0.0.1:$1
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=CLIENTS
+log.dirs=$data/log
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.retention.ms=-1
+log.segment.bytes=134217728
+${KAFKA_EXTRA:-}
+END
+}
+
+start() {
+  local id port controller until
+  if id=$(process); then say "runs already"; address; return; fi
+  fetch
+  mkdir -p "$data"
+  port=${KAFKA_PORT:-9092}
+  if [ "$port" = 0 ]; then port=$(free_port); fi
+  if answers "$port"; then say "port $port is in use: choose another by KAFKA_PORT"; return 1; fi
+  controller=$(free_port)
+  write_properties "$port" "$controller"
+  echo "127.0.0.1:$port" >"$data/address"
+  if [ ! -f "$data/log/meta.properties" ]; then
+    "$java" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" -cp "$jars/*" \
+      kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | base64 | tr -d '=' | tr '+/' '-_' | sed 's/^-/a/')" \
+      -c "$data/server.properties" >"$data/format.log" 2>&1 || { cat "$data/format.log" >&2; return 1; }
+  fi
+  ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+  setsid nohup "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -Djava.awt.headless=true \
+    -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" -cp "$jars/*" \
+    kafka.Kafka "$data/server.properties" >"$data/broker.log" 2>&1 </dev/null &
+  echo $! >"$data/pid"
+  until=$((SECONDS + start_seconds_max))
+  until grep -q 'Kafka Server started' "$data/broker.log" && answers "$port"; do
+    if ! kill -0 "$(cat "$data/pid")" 2>/dev/null || [ $SECONDS -ge $until ]; then
+      say "the broker did not start; its log ends:"
+      tail -n 20 "$data/broker.log" >&2
+      return 1
+    fi
+    sleep 0.1
+  done
+  address
+}
+
+stop() { # with TERM or KILL
+  local id until
+  if id=$(process); then
+    kill -"$1" "$id"
+    until=$((SECONDS + stop_seconds_max))
+    while kill -0 "$id" 2>/dev/null; do
+      if [ $SECONDS -ge $until ]; then kill -KILL "$id"; fi
+      sleep 0.1
+    done
+  fi
+  rm -f "$data/pid"
+}
+
+clean() {
+  stop KILL
+  # Only what this script made is deleted.
+  if [ -f "$data/server.properties" ]; then rm -rf "$data"; fi
+}
+
+run() {
+  if [ -n "${KAFKA_BOOTSTRAP_SERVERS:-}" ]; then
+    say "using the broker at $KAFKA_BOOTSTRAP_SERVERS"
+    exec "$@"
+  fi
+  data=$(mktemp -d "${TMPDIR:-/tmp}/goyt-kafka-XXXXXX")
+  trap clean EXIT
+  trap 'exit 130' INT TERM
+  say "starting Apache Kafka $version on a free port"
+  KAFKA_BOOTSTRAP_SERVERS=$(KAFKA_PORT=0 start)
+  say "serves at $KAFKA_BOOTSTRAP_SERVERS"
+  export KAFKA_BOOTSTRAP_SERVERS
+  "$@"
+}
+
+command=${1:-help}
+[ $# -eq 0 ] || shift
+case $command in
+  fetch) fetch ;;
+  start) start ;;
+  stop) stop TERM ;;
+  kill) stop KILL ;;
+  status) if id=$(process); then echo "$(address) $id"; else echo down; exit 1; fi ;;
+  clean) clean ;;
+  run) run "$@" ;;
+  tool) fetch; KAFKA_LOG_LEVEL=ERROR exec "$java" -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" -cp "$jars/*" "$@" ;;
+  *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
+esac
