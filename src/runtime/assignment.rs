@@ -23,7 +23,10 @@ impl Worker {
             GroupEvent::Revoked(partitions) => {
                 report(&Change::Revoked { partitions: partitions.len(), lost: false });
                 let until = self.clock.elapsed() + REVOKE_WITHIN;
-                if !self.commit_until(until)? {
+                self.giving_up = true;
+                let committed = self.commit_until(until);
+                self.giving_up = false;
+                if !committed? && self.tasks.dirty() {
                     self.drop_open("the last commit before a rebalance took too long")?;
                 }
                 self.suspend();
@@ -89,6 +92,9 @@ impl Worker {
     /// Reads all partitions of the worker from where the group stands. Tasks whose state is what the group's offset says go on; the
     /// others restore the tail first.
     pub(super) fn reassign(&mut self) -> Result<(), Error> {
+        if self.giving_up {
+            self.tasks.sources.clear();
+        }
         let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
         if partitions.is_empty() {
             for open in self.tasks.iter_mut() {
