@@ -5,5 +5,9 @@
 //! `runtime/commit.rs` sends that and the consumed offsets in one Kafka transaction through `adapters/kafka/producer.rs`,
 //! and when it is committed, `adapters/rocks/store.rs` takes the writes of the state.
 
+pub mod adapters;
+pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod runtime;
+pub mod telemetry;

@@ -1,3 +1,5 @@
-//! Parses the command line, runs it, turns an error into an exit code.
+//! Hands the command line over, and ends with its exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    goyt::cli::main(std::env::args_os())
+}

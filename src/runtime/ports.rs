@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
+pub use crate::engine::state::StoreError;
 
 /// The log as one worker sees it: its consumer, its transactional producer, and a reader of changelogs outside the group.
 pub trait Log: Send {
@@ -307,26 +308,6 @@ pub struct TaskStores<'a> {
     pub plan: &'a crate::engine::plan::Subtopology,
     /// The number of partitions of its source topic.
     pub partitions: i32,
-}
-
-/// Why a store failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// The files are of something else: the message says what differs and what to do.
-    #[error("{0}")]
-    Foreign(String),
-    /// A checksum is wrong or a file is missing: to be restored in full.
-    #[error("state is damaged: {0}")]
-    Damaged(String),
-    /// No room: to be tried again when there is.
-    #[error("the state directory's disk is full: {0}")]
-    Full(String),
-    /// Another process uses the directory.
-    #[error("{0}")]
-    Locked(String),
-    /// Any other error of the file system.
-    #[error("{0}")]
-    Io(String),
 }
 
 /// Time, as the runtime may know it.

@@ -1,0 +1,162 @@
+//! Stores in memory, which outlive the tasks that open them as files would.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::engine::plan::StorePlan;
+use crate::engine::record::Offset;
+use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
+
+/// The stores of all tasks. A clone holds the same ones.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStores(Arc<Mutex<BTreeMap<String, Task>>>);
+
+/// What the files of a task would hold.
+#[derive(Debug)]
+struct Task {
+    partitions: i32,
+    plans: Vec<StorePlan>,
+    contents: Arc<Mutex<Vec<Contents>>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Contents {
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    position: Option<Offset>,
+}
+
+impl Task {
+    fn is_of(&self, task: &TaskStores<'_>) -> bool {
+        // The changelog is a number of the plan, which may differ where the stores are the same.
+        let shape = |it: &StorePlan| (it.id.clone(), it.kind, it.key.clone(), it.value.clone());
+        self.partitions == task.partitions && self.plans.iter().map(shape).eq(task.plan.stores.iter().map(shape))
+    }
+}
+
+impl MemoryStores {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tasks that have stores, sorted.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<String> {
+        locked(&self.0).keys().cloned().collect()
+    }
+
+    /// The committed entries of a task's store, in the order of keys; `None`: there is no such store.
+    #[must_use]
+    pub fn entries(&self, task: &str, store: &str) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+        let tasks = locked(&self.0);
+        let task = tasks.get(task)?;
+        let index = task.plans.iter().position(|plan| plan.id == store)?;
+        let contents = locked(&task.contents);
+        Some(contents.get(index)?.entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    /// Removes a task's stores, as if its directory had been lost.
+    pub fn remove(&self, task: &str) {
+        locked(&self.0).remove(task);
+    }
+}
+
+impl Stores for MemoryStores {
+    fn open(&mut self, task: &TaskStores<'_>, fresh: bool) -> Result<Box<dyn Store>, StoreError> {
+        let mut tasks = locked(&self.0);
+        if let Some(found) = tasks.get(task.task) {
+            if Arc::strong_count(&found.contents) > 1 {
+                return Err(StoreError::Locked(format!("the stores of task {} are open already", task.task)));
+            }
+            if !fresh && !found.is_of(task) {
+                let text = format!("the stores of task {} were of other types, or of another number of partitions", task.task);
+                return Err(StoreError::Foreign(text));
+            }
+        }
+        if fresh {
+            tasks.remove(task.task);
+        }
+        let found = tasks.entry(task.task.to_owned()).or_insert_with(|| Task {
+            partitions: task.partitions,
+            plans: task.plan.stores.clone(),
+            contents: Arc::new(Mutex::new(vec![Contents::default(); task.plan.stores.len()])),
+        });
+        Ok(Box::new(MemoryStore { task: task.task.to_owned(), contents: Arc::clone(&found.contents) }))
+    }
+}
+
+/// The stores of one task, open.
+#[derive(Debug)]
+pub struct MemoryStore {
+    task: String,
+    contents: Arc<Mutex<Vec<Contents>>>,
+}
+
+impl MemoryStore {
+    fn missing(&self, store: usize) -> StoreError {
+        StoreError::Io(format!("task {} has no store {store}", self.task))
+    }
+}
+
+impl Store for MemoryStore {
+    fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        value.clear();
+        let contents = locked(&self.contents);
+        let found = contents.get(store).ok_or_else(|| self.missing(store))?.entries.get(key);
+        if let Some(found) = found {
+            value.extend_from_slice(found);
+        }
+        Ok(found.is_some())
+    }
+
+    fn write(
+        &mut self,
+        batch: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>,
+        positions: &[(usize, Offset)],
+    ) -> Result<(), StoreError> {
+        let batch: Vec<_> = batch.collect();
+        let mut contents = locked(&self.contents);
+        // All or nothing: a store that does not exist is found before anything is written.
+        let named = batch.iter().map(|(store, ..)| *store).chain(positions.iter().map(|(store, _)| *store));
+        if let Some(missing) = named.into_iter().find(|store| *store >= contents.len()) {
+            return Err(self.missing(missing));
+        }
+        for (store, key, value) in batch {
+            let Some(Contents { entries, .. }) = contents.get_mut(store) else { continue };
+            match value {
+                Some(value) => entries.insert(key.to_vec(), value.to_vec()),
+                None => entries.remove(key),
+            };
+        }
+        for (store, position) in positions {
+            if let Some(contents) = contents.get_mut(*store) {
+                contents.position = Some(*position);
+            }
+        }
+        Ok(())
+    }
+
+    fn positions(&mut self) -> Result<Vec<Option<Offset>>, StoreError> {
+        Ok(locked(&self.contents).iter().map(|it| it.position).collect())
+    }
+
+    fn scan(&mut self, store: usize, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        let contents = locked(&self.contents);
+        let found = contents.get(store).ok_or_else(|| self.missing(store))?;
+        for (key, value) in found.entries.range(from.to_vec()..) {
+            if !entry(key, value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,51 @@
+//! State on disk: one RocksDB per task, in a directory that one process holds.
+//!
+//! ```text
+//! <state.dir>/<application.id>/        held by one process: .lock
+//!     instance.id                      made once
+//!     <topology>.<subtopology>_<n>/    one RocksDB: a column family per store, `default` for positions
+//!         task.json                    what it is: see `manifest`
+//!         damaged                      present once damage was found; only a fresh start goes on from there
+//!         idle-since                   present while the task is elsewhere; removed with the directory after the delay
+//!     <task>.damaged/                  the last damaged state of a task, kept to be looked at
+//! ```
+
+pub mod directory;
+pub mod manifest;
+pub mod options;
+pub mod store;
+
+use std::sync::Arc;
+
+use crate::adapters::rocks::directory::Directory;
+use crate::adapters::rocks::options::{Resources, RocksSettings};
+use crate::adapters::rocks::store::RocksStore;
+use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
+
+/// Opens the stores of tasks in one state directory. A clone shares the directory and all memory: give each worker one.
+#[derive(Clone)]
+pub struct RocksStores {
+    directory: Arc<Directory>,
+    resources: Arc<Resources>,
+}
+
+impl RocksStores {
+    /// Stores in a directory that this process holds.
+    #[must_use]
+    pub fn new(directory: Arc<Directory>, settings: &RocksSettings) -> Self {
+        Self { directory, resources: Arc::new(Resources::new(settings)) }
+    }
+
+    /// Bytes held by caches and write buffers of all stores together, for metrics.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.resources.memory_bytes()
+    }
+}
+
+impl Stores for RocksStores {
+    fn open(&mut self, task: &TaskStores<'_>, fresh: bool) -> Result<Box<dyn Store>, StoreError> {
+        let store = RocksStore::open(&self.directory, Arc::clone(&self.resources), task, fresh)?;
+        Ok(Box::new(store))
+    }
+}

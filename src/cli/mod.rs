@@ -1,0 +1,111 @@
+//! The command line: what was asked for, and where it is done. One file per command.
+
+pub mod application;
+mod cluster;
+pub mod describe;
+pub mod exit;
+mod mistakes;
+pub mod out;
+mod reset;
+pub mod run;
+pub mod settings;
+pub mod signals;
+mod sources;
+mod test;
+pub mod topology_test;
+mod topics;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::config::Settings;
+use crate::engine::plan::Plan;
+use crate::engine::topology::{self, Sources};
+
+/// Runs declarative topologies exactly once on Apache Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "goyt", version, after_help = EXAMPLES, max_term_width = 120)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  goyt validate                      check topologies/ without running anything
+  goyt test                          run topologies/tests/*.yaml in memory
+  goyt topics --create               create what is missing on the cluster
+  goyt run                           run topologies/ until it is told to stop
+
+Exit codes: 0 done, 1 failed or differs, 2 usage, 69 Kafka can't be reached, 75 stopped without the last commit \
+(nothing is lost by that), 78 mistakes in settings or topologies.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Validate(validate::Validate),
+    Test(test::Test),
+    Topics(topics::Topics),
+    Reset(reset::Reset),
+}
+
+/// The topologies that a command is about.
+#[derive(Debug, Clone, Args)]
+struct Paths {
+    /// Topology files, or directories with them [default: topologies]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// How a command prints what it found.
+#[derive(Debug, Clone, Copy, Args)]
+struct Output {
+    /// How data is printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: out::Format,
+}
+
+/// Does what the command line says, and returns how the process ends.
+#[must_use]
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let parsed = match CommandLine::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version go to stdout and are no failure; clap knows which is which.
+            let exit = if error.use_stderr() { Exit::USAGE } else { Exit::OK };
+            drop(error.print());
+            return exit.into();
+        }
+    };
+    let done = match parsed.command {
+        Command::Run(run) => run.execute(),
+        Command::Validate(validate) => validate.execute(),
+        Command::Test(test) => test.execute(),
+        Command::Topics(topics) => topics.execute(),
+        Command::Reset(reset) => reset.execute(),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            out::say(&failure.message);
+            failure.exit.into()
+        }
+    }
+}
+
+/// The plan of the topologies under the paths.
+fn plan(paths: &Paths, settings: &Settings) -> Result<Plan, Failure> {
+    let sources = sources::read(&paths.paths)?;
+    topology::plan(&settings.application_id, &sources).map_err(|mistakes| {
+        Failure::new(Exit::CONFIGURATION, mistakes::render(&mistakes, &texts(&sources), out::coloured()))
+    })
+}
+
+fn texts(sources: &Sources) -> Vec<(String, String)> {
+    sources.topologies.iter().chain(&sources.events).cloned().collect()
+}

@@ -1,0 +1,68 @@
+//! The one place that writes to stdout and stderr: data goes to stdout, all else to stderr.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// JSON, for programs.
+    Json,
+}
+
+/// Writes a line of data. A reader that has gone away, as in `| head`, is no error.
+pub fn data(line: &str) {
+    drop(writeln!(io::stdout().lock(), "{line}"));
+}
+
+/// Writes a line to whoever is watching.
+pub fn say(line: &str) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+/// Whether stderr takes colours.
+#[must_use]
+pub fn coloured() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
+}
+
+/// Whether somebody watches stderr.
+#[must_use]
+pub fn watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Rows under a heading, in columns.
+#[must_use]
+pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let heading = heading.map(str::to_owned);
+    let all = || std::iter::once(&heading).chain(rows);
+    let mut widths = [0; N];
+    for row in all() {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["a".into(), "1".into(), String::new()], ["longer".into(), "1000".into(), "end".into()]];
+        insta::assert_snapshot!(table(["name", "n", "note"], &rows), @r"
+        name    n     note
+        a       1
+        longer  1000  end
+        ");
+    }
+}

@@ -1,0 +1,102 @@
+//! `goyt run`: runs the topologies until it is told to stop. Says what it is going to do before it does it.
+
+use std::io::IsTerminal as _;
+
+use clap::Args;
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::settings::SettingFlags;
+use crate::cli::signals;
+use crate::cli::{Paths, application, describe, out, plan};
+use crate::config::{LogFormat, Settings, reference};
+use crate::engine::plan::Plan;
+use crate::telemetry::logging;
+
+/// Run the topologies until SIGTERM or Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  goyt run
+  goyt run topologies/shop.yaml --bootstrap-servers kafka:9092 --create-topics
+  goyt run --set commit.interval.ms=50 --threads 2
+
+`goyt run --help` lists all settings.", after_long_help = reference::plain())]
+pub struct Run {
+    #[command(flatten)]
+    paths: Paths,
+    #[command(flatten)]
+    options: Options,
+    /// The number of workers (num.stream.threads)
+    #[arg(long, value_name = "N")]
+    threads: Option<String>,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+/// How it is run, beyond the settings.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// Create missing input topics, too, with 6 partitions
+    #[arg(long)]
+    pub create_topics: bool,
+    /// Read, write and commit without the logic of the topologies: the limit to measure against
+    #[arg(long)]
+    pub null: bool,
+    /// At the end, keep the place in the group for session.timeout.ms: for a restart that moves no partition
+    #[arg(long)]
+    pub stay: bool,
+}
+
+impl Run {
+    /// Runs until the end.
+    ///
+    /// # Errors
+    /// Mistakes in settings and topologies; what ends the process.
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        let threads = self.threads.iter().map(|it| ("--threads", "num.stream.threads", it.clone()));
+        let settings = self.settings.load(&threads.collect::<Vec<_>>())?;
+        let plan = plan(&self.paths, &settings)?;
+        logging::init(log_format(&settings));
+        announce(&settings, &plan, self.options);
+        let stop = signals::listen().map_err(|error| Failure::new(Exit::FAILED, format!("signals can't be received: {error}")))?;
+        application::run(&settings, &plan, self.options, &stop)
+    }
+}
+
+fn log_format(settings: &Settings) -> logging::Format {
+    match settings.log_format {
+        Some(LogFormat::Json) => logging::Format::Json,
+        None if !std::io::stderr().is_terminal() => logging::Format::Json,
+        Some(LogFormat::Text) | None if out::coloured() => logging::Format::Coloured,
+        Some(LogFormat::Text) | None => logging::Format::Text,
+    }
+}
+
+/// Says what is going to be done: as lines for people, or as one log line.
+fn announce(settings: &Settings, plan: &Plan, options: Options) {
+    if log_format(settings) == logging::Format::Json {
+        let topologies: Vec<String> = describe::topologies(plan).into_iter().map(|it| it.name).collect();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            application_id = settings.application_id,
+            bootstrap_servers = settings.bootstrap_servers,
+            state_dir = %settings.state_dir.display(),
+            workers = settings.num_stream_threads,
+            topologies = topologies.join(","),
+            "starting"
+        );
+        return;
+    }
+    for line in announcement(settings, plan, options) {
+        out::say(&line);
+    }
+}
+
+fn announcement(settings: &Settings, plan: &Plan, options: Options) -> Vec<String> {
+    let workers = crate::cli::mistakes::count(usize::try_from(settings.num_stream_threads).unwrap_or(usize::MAX), "worker");
+    let instance = settings.instance_id.as_ref().map(|it| format!(", instance {it}")).unwrap_or_default();
+    let head = format!("goyt {}: application {}{instance}, {workers}", env!("CARGO_PKG_VERSION"), settings.application_id);
+    let place = format!("Kafka at {}, state in {}", settings.bootstrap_servers, settings.state_dir.display());
+    let null = options.null.then(|| "without the logic of the topologies (--null): nothing that is written means anything".to_owned());
+    [head, place].into_iter().chain(null).chain(describe::lines(plan)).collect()
+}

@@ -1,0 +1,189 @@
+//! The settings, each declared once: its doc comment is its text in the reference.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::limits::Limits::{self, Address, Addresses, Between, Name, OneOf};
+use super::load::Texts;
+use super::properties::Properties;
+use super::value::{LogFormat, OffsetReset, ProcessingGuarantee, Value};
+use Fallback::{Is, Unset};
+
+/// What is known of a setting before it has a value.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The heading under which the reference lists it.
+    pub section: &'static str,
+    /// As Kafka Streams names it, where it has the setting.
+    pub name: &'static str,
+    /// Its type in words.
+    pub kind: &'static str,
+    /// What it is when nobody says.
+    pub fallback: Fallback,
+    /// What it may be.
+    pub limits: Limits,
+    /// What it means: the lines of its doc comment.
+    pub doc: &'static [&'static str],
+    /// Reads it only to see whether it can be read.
+    pub(super) check: fn(&str) -> Result<(), String>,
+}
+
+/// What a setting is when nobody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// This value.
+    Is(&'static str),
+    /// None; what happens then, in words.
+    Unset(&'static str),
+}
+
+impl Setting {
+    /// The environment variable that gives it.
+    #[must_use]
+    pub fn environment(&self) -> String {
+        match self.name {
+            // The one name that clients of Kafka agree on.
+            "bootstrap.servers" => "KAFKA_BOOTSTRAP_SERVERS".to_owned(),
+            name => format!("GOYT_{}", name.to_uppercase().replace('.', "_")),
+        }
+    }
+
+    /// What it takes, in words: its type, its limits, or both.
+    #[must_use]
+    pub fn accepts(&self) -> String {
+        match self.limits {
+            Limits::None => self.kind.to_owned(),
+            Limits::Between(..) => format!("{}, {}", self.kind, self.limits.words()),
+            Limits::OneOf(_) | Limits::Name(_) | Limits::Address | Limits::Addresses => self.limits.words(),
+        }
+    }
+}
+
+macro_rules! settings {
+    ($(section $section:literal { $(
+        $(#[doc = $doc:literal])+
+        $field:ident: $type:ty = $name:literal, $fallback:expr, $limits:expr;
+    )+ })+) => {
+        /// The values of all settings.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Settings {
+            $($( $(#[doc = $doc])+ pub $field: $type, )+)+
+            /// Properties for the consumers of the group: `consumer.*`.
+            pub consumer: Properties,
+            /// Properties for the consumers that restore state: `consumer.*`, overridden by `restore.consumer.*`.
+            pub restore_consumer: Properties,
+            /// Properties for the producers: `producer.*`.
+            pub producer: Properties,
+            /// Properties for the clients that look at topics and groups: `admin.*`.
+            pub admin: Properties,
+            /// The configuration of internal topics that are created: `topic.*`.
+            pub topic: Properties,
+        }
+
+        /// All settings, in the order of the reference.
+        pub const SETTINGS: &[Setting] = &[$($( Setting {
+            section: $section,
+            name: $name,
+            kind: <$type as Value>::TYPE,
+            fallback: $fallback,
+            limits: $limits,
+            doc: &[$($doc),+],
+            check: |text| <$type as Value>::parse(text).map(drop),
+        }, )+)+];
+
+        impl Settings {
+            /// Reads the fields; what can't be read has been reported already, or is reported to `texts`.
+            pub(super) fn read(texts: &mut Texts<'_>) -> Option<Self> {
+                $($( let $field: Option<$type> = texts.read::<$type>($name, $fallback); )+)+
+                let properties = texts.properties();
+                Some(Self {
+                    $($( $field: $field?, )+)+
+                    consumer: properties.consumer,
+                    restore_consumer: properties.restore_consumer,
+                    producer: properties.producer,
+                    admin: properties.admin,
+                    topic: properties.topic,
+                })
+            }
+        }
+    };
+}
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const MEBIBYTE: i64 = 1024 * 1024;
+
+settings! {
+    section "Who and where" {
+        /// The brokers to ask first; the others are learned from them.
+        bootstrap_servers: String = "bootstrap.servers", Is("localhost:9092"), Addresses;
+        /// The name of the application: its consumer group, and the beginning of its internal topics' names and of its
+        /// transactional ids. All instances of an application have the same.
+        application_id: String = "application.id", Is("goyt"), Name(100);
+        /// The name of this instance among those of its application. It stays the same over restarts, so that a restarted
+        /// instance gets its partitions back without a rebalance and ends at once what it had left open.
+        instance_id: Option<String> = "instance.id", Unset("made once, kept in the state directory"), Name(100);
+        /// The directory of the local state, one for each instance. Two processes never share one.
+        state_dir: PathBuf = "state.dir", Is("state"), Limits::None;
+        /// Where metrics, health and the API are served. Port 0 takes any free one and prints it.
+        http_address: String = "http.address", Is("127.0.0.1:8080"), Address;
+    }
+    section "Processing" {
+        /// The number of workers of this instance; each has a consumer and a transactional producer of its own.
+        num_stream_threads: u64 = "num.stream.threads", Is("1"), Between(1, 64);
+        /// What a crash may do to the result: nothing.
+        processing_guarantee: ProcessingGuarantee = "processing.guarantee", Is("exactly_once_v2"), OneOf(&["exactly_once_v2"]);
+        /// The time from one commit to the next: how long a result may take to be seen. Less than `transaction.timeout.ms`.
+        commit_interval: Duration = "commit.interval.ms", Is("100"), Between(1, HOUR_MS);
+        /// A commit comes earlier when a worker's open effects reach this size.
+        commit_max_bytes: u64 = "commit.max.bytes", Is("16777216"), Between(65_536, 1024 * MEBIBYTE);
+        /// What a worker may hold back while a commit is under way; when it is full, the worker waits for the commit.
+        buffer_max_bytes: u64 = "buffer.max.bytes", Is("16777216"), Between(65_536, 1024 * MEBIBYTE);
+        /// The most records that a worker takes in one turn of its loop.
+        poll_max_records: u64 = "poll.max.records", Is("1000"), Between(1, 1_000_000);
+        /// Where to begin a partition for which the application has never committed an offset.
+        auto_offset_reset: OffsetReset = "auto.offset.reset", Is("earliest"), OneOf(&["earliest", "latest"]);
+        /// A transaction that is not ended within this time is aborted by the broker.
+        transaction_timeout: Duration = "transaction.timeout.ms", Is("10000"), Between(1_000, 900_000);
+        /// An instance that is not heard of for this time loses its partitions to the others.
+        session_timeout: Duration = "session.timeout.ms", Is("10000"), Between(1_000, 1_800_000);
+        /// A worker that does not come back to its consumer for this time loses its partitions. Not less than `session.timeout.ms`.
+        max_poll_interval: Duration = "max.poll.interval.ms", Is("300000"), Between(1_000, DAY_MS);
+    }
+    section "State" {
+        /// How long the state of a task that moved to another instance is kept, in case the task comes back.
+        state_cleanup_delay: Duration = "state.cleanup.delay.ms", Is("600000"), Between(0, 365 * DAY_MS);
+        /// The most changelog records that are restored in one turn of a worker's loop, so that its other tasks go on.
+        restore_max_records: u64 = "restore.max.records", Is("10000"), Between(1, 10_000_000);
+        /// Memory for store entries that were used lately, in front of RocksDB; shared by all tasks of the process.
+        statestore_cache_max_bytes: u64 = "statestore.cache.max.bytes", Is("33554432"), Between(0, 64 * 1024 * MEBIBYTE);
+        /// Memory for RocksDB's blocks; shared by all stores of the process.
+        rocksdb_block_cache_bytes: u64 = "rocksdb.block.cache.bytes", Is("67108864"), Between(MEBIBYTE, 64 * 1024 * MEBIBYTE);
+        /// Memory for what RocksDB has not yet written to its files; shared by all stores of the process.
+        rocksdb_write_buffer_bytes: u64 = "rocksdb.write.buffer.bytes", Is("67108864"), Between(MEBIBYTE, 64 * 1024 * MEBIBYTE);
+    }
+    section "Topics that are created" {
+        /// The number of replicas; -1 takes the broker's default.
+        replication_factor: i32 = "replication.factor", Is("-1"), Between(-1, 32_767);
+    }
+    section "When something fails" {
+        /// The pause before a failed task is tried again; it doubles with each failure in a row, up to a minute.
+        task_retry_backoff: Duration = "task.retry.backoff.ms", Is("1000"), Between(1, HOUR_MS);
+        /// The pause before a failed worker is started again; it doubles with each failure in a row, up to a minute.
+        worker_restart_backoff: Duration = "worker.restart.backoff.ms", Is("1000"), Between(1, HOUR_MS);
+        /// A worker that failed this many times in a row ends the process.
+        worker_restart_max: u64 = "worker.restart.max", Is("10"), Between(0, 1_000_000);
+    }
+    section "Clients" {
+        /// The kibibytes that a worker's consumer fetches ahead.
+        consumer_queue_kbytes: u64 = "consumer.queued.max.messages.kbytes", Is("8192"), Between(1, 2_097_151);
+        /// The kibibytes that a worker's consumer of changelogs fetches ahead while it restores.
+        restore_consumer_queue_kbytes: u64 = "restore.consumer.queued.max.messages.kbytes", Is("8192"), Between(1, 2_097_151);
+        /// The kibibytes that a worker's producer holds until the broker has them.
+        producer_queue_kbytes: u64 = "producer.queue.buffering.max.kbytes", Is("8192"), Between(1, 2_097_151);
+    }
+    section "Logs" {
+        /// How log lines look; they go to stderr. `RUST_LOG` chooses which are written, such as `info` or `goyt=debug`.
+        log_format: Option<LogFormat> = "log.format", Unset("text on a terminal, else json"), OneOf(&["text", "json"]);
+    }
+}

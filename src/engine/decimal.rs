@@ -1,0 +1,164 @@
+//! Exact decimal arithmetic: what would have to be rounded fails instead.
+//!
+//! `rust_decimal` holds 28 digits and rounds silently when they run out, so each result's scale is checked.
+
+use rust_decimal::Decimal;
+
+use crate::engine::expr::Fault;
+use crate::engine::value::Money;
+
+/// Most digits before and after the point in the text form of the contract.
+const WHOLE_DIGITS_MAX: usize = 18;
+const FRACTION_DIGITS_MAX: usize = 8;
+
+/// Reads `-?[0-9]{1,18}(\.[0-9]{1,8})?`; keeps trailing zeros as scale.
+#[must_use]
+pub fn parse(text: &str) -> Option<Decimal> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+        Some(_) => return None,
+        None => (digits, ""),
+    };
+    if whole.is_empty() || WHOLE_DIGITS_MAX < whole.len() || FRACTION_DIGITS_MAX < fraction.len() {
+        return None;
+    }
+    let mut mantissa: i128 = 0;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        mantissa = mantissa * 10 + i128::from(digit - b'0');
+    }
+    let scale = u32::try_from(fraction.len()).ok()?;
+    Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
+}
+
+/// `a + b`, exactly.
+///
+/// # Errors
+/// [`Fault::Overflow`] when more digits are needed than there are.
+pub fn add(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
+    match (a.is_zero(), b.is_zero()) {
+        // A zero may be returned with the other's scale, which the check below would take for rounding.
+        (true, _) => return Ok(widen(b, a.scale())),
+        (_, true) => return Ok(widen(a, b.scale())),
+        (false, false) => {}
+    }
+    let sum = a.checked_add(b).ok_or(Fault::Overflow)?;
+    if sum.scale() < a.scale().max(b.scale()) && !sum.is_zero() { Err(Fault::Overflow) } else { Ok(sum) }
+}
+
+/// `a - b`, exactly.
+///
+/// # Errors
+/// [`Fault::Overflow`] when more digits are needed than there are.
+pub fn subtract(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
+    add(a, -b)
+}
+
+/// `a * b`, exactly.
+///
+/// # Errors
+/// [`Fault::Overflow`] when more digits are needed than there are.
+pub fn multiply(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
+    if a.is_zero() || b.is_zero() {
+        return Ok(Decimal::ZERO);
+    }
+    let product = a.checked_mul(b).ok_or(Fault::Overflow)?;
+    if product.scale() == a.scale() + b.scale() { Ok(product) } else { Err(Fault::Overflow) }
+}
+
+/// The same number with at least `scale` decimals, if there is room for them.
+#[must_use]
+pub fn widen(number: Decimal, scale: u32) -> Decimal {
+    if scale <= number.scale() {
+        return number;
+    }
+    let mut wide = number;
+    wide.rescale(scale);
+    if wide.scale() == scale { wide } else { number }
+}
+
+/// The amount of money with at least the decimals of its currency's minor unit.
+#[must_use]
+pub fn amount_of(money: Money) -> Decimal {
+    widen(money.amount, money.currency.minor_units().unwrap_or(0))
+}
+
+/// Writes a number in plain digits, as `-12.50`.
+pub fn write(number: Decimal, into: &mut Vec<u8>) {
+    let mut mantissa = number.mantissa();
+    if mantissa < 0 {
+        into.push(b'-');
+        mantissa = -mantissa;
+    }
+    let scale = usize::try_from(number.scale()).unwrap_or(0);
+    let mut digits = [b'0'; 40];
+    let mut at = digits.len();
+    let mut written = 0;
+    while mantissa != 0 || written <= scale {
+        at -= 1;
+        if let Some(place) = digits.get_mut(at) {
+            *place = b'0' + u8::try_from(mantissa % 10).unwrap_or(0);
+        }
+        mantissa /= 10;
+        written += 1;
+    }
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    into.extend_from_slice(whole.get(at..).unwrap_or_default());
+    if scale != 0 {
+        into.push(b'.');
+        into.extend_from_slice(fraction);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(number: Decimal) -> String {
+        let mut bytes = Vec::new();
+        write(number, &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn text_goes_there_and_back() {
+        for it in ["0", "0.00", "1", "1000.00", "-12.5", "0.0001", "-0.01", "999999999999999999.99999999", "9007199254740993.01"] {
+            assert_eq!(text(parse(it).unwrap()), it);
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for it in ["", "-", ".5", "5.", "1.2.3", "1e3", "NaN", "+1", " 1", "1 ", "0x1", "١", "1.123456789", "1234567890123456789"] {
+            assert_eq!(parse(it), None, "{it:?}");
+        }
+    }
+
+    #[test]
+    fn sums_are_exact_or_fail() {
+        let sum = |a, b| add(parse(a).unwrap(), parse(b).unwrap()).map(text);
+        assert_eq!(sum("0.1", "0.2"), Ok("0.3".into()));
+        assert_eq!(sum("9007199254740993.01", "0.0001"), Ok("9007199254740993.0101".into()));
+        assert_eq!(sum("1.50", "-1.50"), Ok("0.00".into()));
+        assert_eq!(sum("0.000", "1"), Ok("1.000".into()));
+        let most = Decimal::MAX;
+        assert_eq!(add(most, parse("0.01").unwrap()), Err(Fault::Overflow));
+        assert_eq!(add(most, most), Err(Fault::Overflow));
+        let nearly = Decimal::from_i128_with_scale(79_228_162_514_264_337_593_543_950_335, 8);
+        assert_eq!(add(nearly, nearly), Err(Fault::Overflow), "rust_decimal alone would drop a digit here");
+    }
+
+    #[test]
+    fn products_are_exact_or_fail() {
+        let product = |a, b| multiply(parse(a).unwrap(), parse(b).unwrap()).map(text);
+        assert_eq!(product("1.10", "2"), Ok("2.20".into()));
+        assert_eq!(product("0", "12.34"), Ok("0".into()));
+        assert_eq!(product("999999999999999999.99999999", "1.00000001"), Err(Fault::Overflow));
+    }
+}

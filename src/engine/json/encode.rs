@@ -1,0 +1,111 @@
+//! Writes JSON: strings with their escapes, values as the contract has them.
+
+use std::io::Write as _;
+
+use crate::engine::decimal;
+use crate::engine::value::Value;
+
+/// Appends a JSON string.
+pub fn string(text: &str, into: &mut Vec<u8>) {
+    let plain = text.bytes().all(|it| 0x20 <= it && it != b'"' && it != b'\\');
+    if plain {
+        into.push(b'"');
+        into.extend_from_slice(text.as_bytes());
+        into.push(b'"');
+    } else {
+        // Writing into memory cannot fail.
+        drop(serde_json::to_writer(into, text));
+    }
+}
+
+/// Appends a value: integers and booleans bare, all else as strings (amounts are never JSON numbers), lists as they were.
+pub fn value(value: &Value<'_>, into: &mut Vec<u8>) {
+    match value {
+        Value::Null => into.extend_from_slice(b"null"),
+        Value::Bool(true) => into.extend_from_slice(b"true"),
+        Value::Bool(false) => into.extend_from_slice(b"false"),
+        Value::Int(it) => integer(*it, into),
+        Value::Str(it) => string(it, into),
+        Value::Json(it) => into.extend_from_slice(it.as_bytes()),
+        Value::Decimal(_) | Value::Money(_) | Value::Time(_) | Value::Uuid(_) => {
+            into.push(b'"');
+            text(value, into);
+            into.push(b'"');
+        }
+    }
+}
+
+/// Appends a value as plain text, as record keys have it: `789`, `kc-1`, `1000.00`.
+pub fn text(value: &Value<'_>, into: &mut Vec<u8>) {
+    match value {
+        Value::Null => {}
+        Value::Bool(it) => into.extend_from_slice(if *it { b"true" } else { b"false" }),
+        Value::Int(it) => integer(*it, into),
+        Value::Str(it) | Value::Json(it) => into.extend_from_slice(it.as_bytes()),
+        Value::Decimal(it) => decimal::write(*it, into),
+        Value::Money(it) => {
+            decimal::write(decimal::amount_of(*it), into);
+            into.push(b' ');
+            into.extend_from_slice(&it.currency.0);
+        }
+        Value::Time(micros) => time(*micros, into),
+        Value::Uuid(it) => uuid(*it, into),
+    }
+}
+
+/// Appends a UUID in lower case, with hyphens.
+pub fn uuid(it: u128, into: &mut Vec<u8>) {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    into.extend_from_slice(uuid::Uuid::from_u128(it).hyphenated().encode_lower(&mut buffer).as_bytes());
+}
+
+fn integer(it: i64, into: &mut Vec<u8>) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = it.unsigned_abs();
+    loop {
+        at -= 1;
+        if let Some(place) = digits.get_mut(at) {
+            *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if it < 0 {
+        into.push(b'-');
+    }
+    into.extend_from_slice(digits.get(at..).unwrap_or_default());
+}
+
+fn time(micros: i64, into: &mut Vec<u8>) {
+    if let Ok(instant) = jiff::Timestamp::from_microsecond(micros) {
+        // Writing into memory cannot fail.
+        drop(write!(into, "{instant}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_the_contract_has_them() {
+        let cases = [
+            (Value::Int(i64::MIN), "-9223372036854775808"),
+            (Value::Int(0), "0"),
+            (Value::Str("a\"\\\n\u{1F4B0}".into()), "\"a\\\"\\\\\\n\u{1F4B0}\""),
+            (Value::Decimal(decimal::parse("-12.50").unwrap()), "\"-12.50\""),
+            (Value::Time(1_767_261_600_000_000), "\"2026-01-01T10:00:00Z\""),
+            (Value::Uuid(1), "\"00000000-0000-0000-0000-000000000001\""),
+            (Value::Null, "null"),
+            (Value::Json("[1,{}]".into()), "[1,{}]"),
+        ];
+        for (it, json) in cases {
+            let mut bytes = Vec::new();
+            value(&it, &mut bytes);
+            assert_eq!(String::from_utf8(bytes).unwrap(), json);
+        }
+    }
+}

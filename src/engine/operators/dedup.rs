@@ -1,0 +1,32 @@
+//! `dedup`: goes on only with ids not seen within the window of event time.
+//!
+//! Whether an id counts as seen is told by its time alone, so that it does not matter when expired ids are swept away.
+
+use super::{Flow, Halt, Next, Way, too_old};
+use crate::engine::expr::Expr;
+use crate::engine::plan::{Late, Step};
+use crate::engine::record::Millis;
+use crate::engine::state::dedup_keys;
+
+pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, by: &[Expr], window_ms: i64, late: Late) -> Result<Next, Halt> {
+    let time: Millis = flow.envelope.micros.div_euclid(1000);
+    let oldest = flow.stream_time.saturating_sub(window_ms);
+    if time < oldest {
+        return match late {
+            Late::Process => Ok(Next::Step),
+            Late::Reject => Err(too_old(step, format!("the event is {} ms older than the dedup window reaches", oldest - time))),
+        };
+    }
+    flow.state_key(step, by, dedup_keys::begin_id)?;
+    if flow.read_state(store)? && dedup_keys::read_time(&flow.scratch.value).is_some_and(|seen| oldest <= seen) {
+        return Ok(Next::End(Way::Duplicate));
+    }
+    let scratch = &mut *flow.scratch;
+    scratch.value.clear();
+    dedup_keys::write_time(time, &mut scratch.value);
+    flow.overlay.put(store, &scratch.key, Some(&scratch.value));
+    scratch.index.clear();
+    dedup_keys::expiry_key(&scratch.key, time, &mut scratch.index);
+    flow.overlay.put(store, &scratch.index, Some(&[]));
+    Ok(Next::Step)
+}

@@ -1,0 +1,190 @@
+//! The operators, one file each, and the way of a record through the steps.
+
+mod aggregate;
+mod allot;
+mod branch;
+mod dedup;
+mod emit;
+mod filter;
+mod key;
+mod let_;
+mod require;
+mod split;
+mod unique;
+
+use crate::engine::expr::{Fault, Otherwise, eval};
+use crate::engine::failure::{Failure, code};
+use crate::engine::json::decode::Envelope;
+use crate::engine::plan::{Binding, Operator, Step, Subtopology};
+use crate::engine::record::{Millis, RecordRef};
+use crate::engine::state::overlay::Overlay;
+use crate::engine::state::{Committed, StoreError};
+use crate::engine::task::effects::Effects;
+use crate::engine::value::Value;
+
+pub use key::read as read_repartition;
+
+/// A record on its way through the steps.
+pub struct Flow<'t, 'r> {
+    /// The subtopology.
+    pub plan: &'t Subtopology,
+    /// The record.
+    pub record: RecordRef<'r>,
+    /// Which event it is: index into the plan's events.
+    pub event: usize,
+    /// Its envelope, or that of the event behind the repartition.
+    pub envelope: Envelope<'r>,
+    /// Which legs it went through: 0, then ·256 + leg + 1 for each split.
+    pub place: u32,
+    /// The scalars that steps name.
+    pub slots: Vec<Value<'r>>,
+    /// Stream time of the task's partition, this record counted in; milliseconds.
+    pub stream_time: Millis,
+    /// What outputs are stamped with: the input's record timestamp, at most now.
+    pub timestamp: Millis,
+    /// The state, and what of it is not committed yet.
+    pub overlay: &'t mut Overlay,
+    /// The committed state.
+    pub committed: &'t mut dyn Committed,
+    /// What the record does.
+    pub effects: &'t mut Effects,
+    /// Memory for keys and values, kept from record to record.
+    pub scratch: &'t mut Scratch,
+}
+
+/// Memory that steps write into.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    index: Vec<u8>,
+}
+
+/// What became of a record, or of one of its legs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It went through all steps.
+    Through,
+    /// A filter or a branch let it go.
+    Filtered,
+    /// Its id was seen before.
+    Duplicate,
+}
+
+/// Why a record went no further.
+#[derive(Debug)]
+pub enum Halt {
+    /// It can't be processed: a dead letter.
+    Failed(Failure),
+    /// The task can't go on: only the operator can decide, or the state failed.
+    Stop(Stop),
+}
+
+/// Why a task stops.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// A step says `stop`, or has to, since nothing may be rejected behind a repartition.
+    #[error("step `{step}`: {message}")]
+    Step {
+        /// The step's id.
+        step: String,
+        /// In words.
+        message: String,
+    },
+    /// The state failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Stop(Stop::Store(error))
+    }
+}
+
+/// Whether the next step follows.
+enum Next {
+    Step,
+    End(Way),
+}
+
+/// Takes a record through the steps.
+///
+/// # Errors
+/// When it can't be processed, or the task can't go on.
+pub fn run(flow: &mut Flow<'_, '_>, steps: &[Step]) -> Result<Way, Halt> {
+    for (index, step) in steps.iter().enumerate() {
+        let next = match &step.operator {
+            Operator::Let(bindings) => let_::run(flow, step, bindings)?,
+            Operator::Require { that, otherwise } => require::run(flow, step, that, otherwise)?,
+            Operator::Filter { that } => filter::run(flow, step, that)?,
+            Operator::Dedup { store, by, window_ms, late } => dedup::run(flow, step, *store, by, *window_ms, *late)?,
+            Operator::Unique { store, by } => unique::run(flow, step, *store, by)?,
+            Operator::Allot { store, into } => allot::run(flow, step, *store, *into)?,
+            Operator::Aggregate(aggregate) => aggregate::run(flow, step, aggregate)?,
+            Operator::Emit(emit) => emit::run(flow, step, emit)?,
+            Operator::Key { by, to, layout } => return key::run(flow, step, by, *to, layout),
+            Operator::Branch(cases) => return branch::run(flow, step, cases),
+            Operator::Split(legs) => return split::run(flow, step, legs, steps.get(index + 1..).unwrap_or_default()),
+        };
+        if let Next::End(way) = next {
+            return Ok(way);
+        }
+    }
+    Ok(Way::Through)
+}
+
+impl Flow<'_, '_> {
+    /// Computes a binding into its slot.
+    fn bind(&mut self, step: &Step, binding: &Binding) -> Result<(), Halt> {
+        let value = match &binding.value {
+            // Keeps text that is borrowed from the record borrowed.
+            crate::engine::expr::Expr::Slot(slot) => self.slots.get(usize::from(*slot)).cloned().unwrap_or(Value::Null),
+            expr => match eval::eval(expr, &self.slots) {
+                Ok(value) => value.into_owned(),
+                Err(fault) => return Err(halt(step, &fault, binding.otherwise.as_ref())),
+            },
+        };
+        if let Some(slot) = self.slots.get_mut(usize::from(binding.into)) {
+            *slot = value;
+        }
+        Ok(())
+    }
+
+    /// Writes the key of parts into the scratch memory, behind `begin`.
+    fn state_key(&mut self, step: &Step, by: &[crate::engine::expr::Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
+        self.scratch.key.clear();
+        begin(&mut self.scratch.key);
+        for part in by {
+            let value = eval::eval(part, &self.slots).map_err(|it| halt(step, &it, None))?;
+            crate::engine::codec::write_key(&value, &mut self.scratch.key);
+        }
+        Ok(())
+    }
+
+    /// Reads the value of the key in the scratch memory into the scratch memory; whether there is one.
+    fn read_state(&mut self, store: usize) -> Result<bool, Halt> {
+        Ok(self.overlay.get(self.committed, store, &self.scratch.key, &mut self.scratch.value)?)
+    }
+}
+
+/// What a fault of an expression makes of the record.
+fn halt(step: &Step, fault: &Fault, otherwise: Option<&Otherwise>) -> Halt {
+    ended(step, otherwise, fault.to_string())
+}
+
+fn ended(step: &Step, otherwise: Option<&Otherwise>, message: String) -> Halt {
+    match otherwise {
+        Some(Otherwise::Reject(reason)) => Halt::Failed(Failure {
+            code: reason.clone().into(),
+            path: String::new(),
+            message,
+            step: Some(step.id.clone()),
+        }),
+        Some(Otherwise::Stop) | None => Halt::Stop(Stop::Step { step: step.id.clone(), message }),
+    }
+}
+
+fn too_old(step: &Step, message: String) -> Halt {
+    Halt::Failed(Failure { code: code::TOO_OLD.into(), path: "/timestamp".into(), message, step: Some(step.id.clone()) })
+}

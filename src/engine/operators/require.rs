@@ -1,0 +1,13 @@
+//! `require`: goes on only when the condition holds; else the record fails.
+
+use super::{Flow, Halt, Next, ended, halt};
+use crate::engine::expr::{Expr, Otherwise, eval};
+use crate::engine::plan::Step;
+
+pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, that: &Expr, otherwise: &Otherwise) -> Result<Next, Halt> {
+    match eval::truth(that, &flow.slots) {
+        Ok(true) => Ok(Next::Step),
+        Ok(false) => Err(ended(step, Some(otherwise), format!("`{}` does not hold", step.id))),
+        Err(fault) => Err(halt(step, &fault, Some(otherwise))),
+    }
+}

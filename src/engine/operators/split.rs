@@ -1,0 +1,29 @@
+//! `split`: one record, many legs; the steps that follow run once for each.
+
+use super::{Flow, Halt, Way, halt, run as run_steps};
+use crate::engine::expr::eval;
+use crate::engine::plan::{Leg, Step};
+
+pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, legs: &[Leg], rest: &[Step]) -> Result<Way, Halt> {
+    let place = flow.place;
+    let mut way = Way::Filtered;
+    for (leg, number) in legs.iter().zip(1_u32..) {
+        if let Some(when) = &leg.when
+            && !eval::truth(when, &flow.slots).map_err(|it| halt(step, &it, None))?
+        {
+            continue;
+        }
+        for field in &leg.fields {
+            flow.bind(step, field)?;
+        }
+        flow.place = place * 256 + number;
+        // A record went through when one of its legs did.
+        match run_steps(flow, rest)? {
+            Way::Through => way = Way::Through,
+            Way::Duplicate if way == Way::Filtered => way = Way::Duplicate,
+            Way::Duplicate | Way::Filtered => {}
+        }
+    }
+    flow.place = place;
+    Ok(way)
+}

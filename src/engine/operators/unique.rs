@@ -1,0 +1,15 @@
+//! `unique`: goes on only with ids never seen, for ever.
+
+use super::{Flow, Halt, Next, Way};
+use crate::engine::expr::Expr;
+use crate::engine::plan::Step;
+
+pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, by: &[Expr]) -> Result<Next, Halt> {
+    flow.state_key(step, by, |_| {})?;
+    if flow.read_state(store)? {
+        return Ok(Next::End(Way::Duplicate));
+    }
+    // Which event claimed the id: for whoever asks why a later one had no effect.
+    flow.overlay.put(store, &flow.scratch.key, Some(&flow.envelope.event_id.to_be_bytes()));
+    Ok(Next::Step)
+}

@@ -1,0 +1,3 @@
+//! Exactly once, as decisions on observed facts.
+
+pub mod recovery;

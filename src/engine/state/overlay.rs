@@ -1,0 +1,327 @@
+//! The overlay: writes that are not committed, seen over what is.
+//!
+//! ```text
+//!  writes of the record   dropped when the record fails
+//!  open                   of the open Kafka transaction; dropped when it is aborted
+//!  sealed                 of the transaction that is being committed; go to the store on disk when it is
+//!  recent                 committed, in memory, bounded
+//!  the store on disk
+//! ```
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::{Committed, StoreError};
+
+type Entries = HashMap<Box<[u8]>, Option<Vec<u8>>, FxBuildHasher>;
+
+/// What an entry costs beside its bytes, about: table slot, two allocations.
+const ENTRY_OVERHEAD: usize = 64;
+
+/// The stores of one task.
+#[derive(Debug)]
+pub struct Overlay {
+    stores: Vec<View>,
+    record: RecordWrites,
+    /// Bytes of open and sealed entries.
+    dirty_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct View {
+    open: Entries,
+    sealed: Entries,
+    recent: Recent,
+}
+
+/// Committed entries in memory: two generations, of which the older is dropped when the younger is full.
+#[derive(Debug, Default)]
+struct Recent {
+    young: Entries,
+    old: Entries,
+    young_bytes: usize,
+    limit_bytes: usize,
+}
+
+/// The writes of one record, in order.
+#[derive(Debug, Default)]
+struct RecordWrites {
+    bytes: Vec<u8>,
+    /// Store, key range, value range (`None` deletes).
+    writes: Vec<(usize, (usize, usize), Option<(usize, usize)>)>,
+}
+
+impl Overlay {
+    /// For stores of which the given ones keep recent entries in memory, within `cache_bytes` together.
+    #[must_use]
+    pub fn new(cached: &[bool], cache_bytes: usize) -> Self {
+        let sharing = cached.iter().filter(|it| **it).count().max(1);
+        let view = |it: &bool| View {
+            recent: Recent { limit_bytes: if *it { cache_bytes / sharing / 2 } else { 0 }, ..Recent::default() },
+            ..View::default()
+        };
+        Self { stores: cached.iter().map(view).collect(), record: RecordWrites::default(), dirty_bytes: 0 }
+    }
+
+    /// Reads a key; whether there is a value.
+    ///
+    /// # Errors
+    /// When the store on disk fails.
+    pub fn get(&mut self, committed: &mut dyn Committed, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        if let Some(written) = self.record.find(store, key) {
+            return Ok(copy(written, value));
+        }
+        let Some(view) = self.stores.get_mut(store) else { return Ok(false) };
+        for entries in [&view.open, &view.sealed, &view.recent.young] {
+            if let Some(found) = entries.get(key) {
+                return Ok(copy(found.as_deref(), value));
+            }
+        }
+        if let Some((key, found)) = view.recent.old.remove_entry(key) {
+            let exists = copy(found.as_deref(), value);
+            view.recent.insert(key, found);
+            return Ok(exists);
+        }
+        let exists = committed.get(store, key, value)?;
+        if exists && view.recent.limit_bytes != 0 {
+            view.recent.insert(key.into(), Some(value.clone()));
+        }
+        Ok(exists)
+    }
+
+    /// Writes a key for the record under way; `None` deletes.
+    pub fn put(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) {
+        self.record.push(store, key, value);
+    }
+
+    /// Drops the writes of the record under way.
+    pub fn roll_back_record(&mut self) {
+        self.record.clear();
+    }
+
+    /// Makes the writes of the record under way part of the open transaction.
+    pub fn keep_record(&mut self) {
+        let Self { stores, record, dirty_bytes } = self;
+        for (store, key, value) in record.iter() {
+            let Some(view) = stores.get_mut(store) else { continue };
+            if let Some(entry) = view.open.get_mut(key) {
+                match (entry.as_mut(), value) {
+                    (Some(old), Some(new)) => {
+                        old.clear();
+                        old.extend_from_slice(new);
+                    }
+                    (_, new) => *entry = new.map(<[u8]>::to_vec),
+                }
+            } else {
+                *dirty_bytes += key.len() + value.map_or(0, <[u8]>::len) + ENTRY_OVERHEAD;
+                view.open.insert(key.into(), value.map(<[u8]>::to_vec));
+            }
+        }
+        record.clear();
+    }
+
+    /// Bytes that are not committed yet, about.
+    #[must_use]
+    pub fn dirty_bytes(&self) -> usize {
+        self.dirty_bytes
+    }
+
+    /// The transaction is about to be committed: its writes are handed out, for the changelog.
+    pub fn seal(&mut self, mut write: impl FnMut(usize, &[u8], Option<&[u8]>)) {
+        for (store, view) in self.stores.iter_mut().enumerate() {
+            debug_assert!(view.sealed.is_empty(), "one commit at a time");
+            std::mem::swap(&mut view.open, &mut view.sealed);
+            for (key, value) in &view.sealed {
+                write(store, key, value.as_deref());
+            }
+        }
+    }
+
+    /// The sealed writes, for the store on disk.
+    pub fn sealed(&self) -> impl Iterator<Item = (usize, &[u8], Option<&[u8]>)> {
+        self.stores
+            .iter()
+            .enumerate()
+            .flat_map(|(store, view)| view.sealed.iter().map(move |(key, value)| (store, &**key, value.as_deref())))
+    }
+
+    /// The sealed writes are on disk.
+    pub fn applied(&mut self) {
+        for view in &mut self.stores {
+            let sealed = std::mem::take(&mut view.sealed);
+            for (key, value) in sealed {
+                let bytes = key.len() + value.as_ref().map_or(0, Vec::len) + ENTRY_OVERHEAD;
+                self.dirty_bytes = self.dirty_bytes.saturating_sub(bytes);
+                if view.recent.limit_bytes != 0 {
+                    view.recent.insert(key, value);
+                }
+            }
+        }
+        if self.stores.iter().all(|it| it.open.is_empty()) {
+            self.dirty_bytes = 0;
+        }
+    }
+
+    /// Nothing of what is not committed will be: all of it is dropped.
+    pub fn discard(&mut self) {
+        self.record.clear();
+        self.dirty_bytes = 0;
+        for view in &mut self.stores {
+            view.open.clear();
+            view.sealed.clear();
+        }
+    }
+
+    /// What is in memory of the committed state may be out of date, since the store was restored.
+    pub fn forget(&mut self) {
+        self.discard();
+        for view in &mut self.stores {
+            view.recent.young.clear();
+            view.recent.old.clear();
+            view.recent.young_bytes = 0;
+        }
+    }
+}
+
+impl Recent {
+    fn insert(&mut self, key: Box<[u8]>, value: Option<Vec<u8>>) {
+        self.young_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + ENTRY_OVERHEAD;
+        self.old.remove(&key);
+        self.young.insert(key, value);
+        if self.limit_bytes < self.young_bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+    }
+}
+
+impl RecordWrites {
+    fn push(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) {
+        let key = self.append(key);
+        let value = value.map(|it| self.append(it));
+        self.writes.push((store, key, value));
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        (start, self.bytes.len())
+    }
+
+    fn range(&self, (start, end): (usize, usize)) -> &[u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, &[u8], Option<&[u8]>)> {
+        self.writes.iter().map(|(store, key, value)| (*store, self.range(*key), value.map(|it| self.range(it))))
+    }
+
+    /// The last write of a key: a record makes few, so they are looked through.
+    fn find(&self, store: usize, key: &[u8]) -> Option<Option<&[u8]>> {
+        let mut latest_first = self.writes.iter().rev();
+        let write = latest_first.find(|(of, range, _)| *of == store && self.range(*range) == key)?;
+        Some(write.2.map(|it| self.range(it)))
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.writes.clear();
+    }
+}
+
+fn copy(found: Option<&[u8]>, into: &mut Vec<u8>) -> bool {
+    into.clear();
+    into.extend_from_slice(found.unwrap_or_default());
+    found.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Disk(BTreeMap<Vec<u8>, Vec<u8>>, usize);
+
+    impl Committed for Disk {
+        fn get(&mut self, _: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+            self.1 += 1;
+            Ok(copy(self.0.get(key).map(Vec::as_slice), value))
+        }
+    }
+
+    fn get(overlay: &mut Overlay, disk: &mut Disk, key: &[u8]) -> Option<Vec<u8>> {
+        let mut value = Vec::new();
+        overlay.get(disk, 0, key, &mut value).unwrap().then_some(value)
+    }
+
+    #[test]
+    fn a_record_that_fails_leaves_no_trace() {
+        let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
+        overlay.put(0, b"a", Some(b"1"));
+        overlay.keep_record();
+        overlay.put(0, b"a", Some(b"2"));
+        overlay.put(0, b"b", Some(b"2"));
+        assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"2".to_vec()));
+        overlay.roll_back_record();
+        assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"1".to_vec()));
+        assert_eq!(get(&mut overlay, &mut disk, b"b"), None);
+    }
+
+    #[test]
+    fn an_aborted_transaction_leaves_what_was_committed() {
+        let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
+        overlay.put(0, b"a", Some(b"1"));
+        overlay.keep_record();
+        overlay.seal(|_, _, _| {});
+        disk.0.insert(b"a".to_vec(), b"1".to_vec());
+        overlay.applied();
+        overlay.put(0, b"a", None);
+        overlay.keep_record();
+        assert_eq!(get(&mut overlay, &mut disk, b"a"), None);
+        overlay.discard();
+        assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"1".to_vec()));
+        assert_eq!(overlay.dirty_bytes(), 0);
+    }
+
+    #[test]
+    fn a_key_is_logged_once_a_transaction() {
+        let mut overlay = Overlay::new(&[true], 1000);
+        for value in [b"1", b"2", b"3"] {
+            overlay.put(0, b"a", Some(value));
+            overlay.keep_record();
+        }
+        let mut logged = Vec::new();
+        overlay.seal(|_, key, value| logged.push((key.to_vec(), value.map(<[u8]>::to_vec))));
+        assert_eq!(logged, [(b"a".to_vec(), Some(b"3".to_vec()))]);
+    }
+
+    #[test]
+    fn writes_made_while_a_commit_runs_are_the_next_ones() {
+        let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
+        overlay.put(0, b"a", Some(b"1"));
+        overlay.keep_record();
+        overlay.seal(|_, _, _| {});
+        overlay.put(0, b"a", Some(b"2"));
+        overlay.keep_record();
+        let sealed: Vec<_> = overlay.sealed().map(|(_, key, value)| (key.to_vec(), value.unwrap().to_vec())).collect();
+        assert_eq!(sealed, [(b"a".to_vec(), b"1".to_vec())]);
+        overlay.applied();
+        assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"2".to_vec()));
+    }
+
+    #[test]
+    fn recent_entries_are_bounded() {
+        let (mut overlay, mut disk) = (Overlay::new(&[true], 10_000), Disk::default());
+        for i in 0..10_000_u32 {
+            disk.0.insert(i.to_be_bytes().to_vec(), vec![0; 10]);
+            get(&mut overlay, &mut disk, &i.to_be_bytes());
+        }
+        let recent = &overlay.stores[0].recent;
+        assert!((recent.young.len() + recent.old.len()) * (4 + 10 + ENTRY_OVERHEAD) <= 10_100);
+        let read = disk.1;
+        get(&mut overlay, &mut disk, &9_999_u32.to_be_bytes());
+        assert_eq!(disk.1, read, "the last one is still in memory");
+    }
+}

@@ -1,0 +1,85 @@
+//! Dead letters: the failed record byte for byte, its failure in headers.
+
+use super::effects::Effects;
+use crate::engine::failure::{Failure, code};
+use crate::engine::plan::Subtopology;
+use crate::engine::record::{Millis, RecordRef, TopicId};
+
+/// The broker refused what a record caused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    message: String,
+    /// Its dead letter was refused as well: it goes without its value.
+    without_value: bool,
+}
+
+impl Refusal {
+    /// The refusal of a record, given an earlier one of the same.
+    #[must_use]
+    pub fn after(before: Option<Self>, message: String) -> Self {
+        match before {
+            None => Self { message, without_value: false },
+            Some(before) => Self { message: before.message, without_value: true },
+        }
+    }
+
+    /// As a failure.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure::at(code::REFUSED_OUTPUT, "", self.message.clone())
+    }
+}
+
+/// Most characters of a message that go into a header.
+const MESSAGE_MAX: usize = 500;
+
+/// Writes the dead letter of a record. Headers of Kafka Streams' names carry what its tools look for.
+pub fn write(
+    plan: &Subtopology,
+    record: &RecordRef<'_>,
+    failure: &Failure,
+    refusal: Option<&Refusal>,
+    topic: TopicId,
+    timestamp: Millis,
+    effects: &mut Effects,
+) {
+    let mut letter = effects.output();
+    if let Some(key) = record.key {
+        letter.key(|it| it.extend_from_slice(key));
+    }
+    let without_value = refusal.is_some_and(|it| it.without_value);
+    if let Some(value) = record.value.filter(|_| !without_value) {
+        letter.value(|it| it.extend_from_slice(value));
+    }
+    for (name, value) in record.headers {
+        letter.header(name, *value);
+    }
+    let mut header = |name: &str, value: &str| letter.header(name, Some(value.as_bytes()));
+    let message: String = failure.message.chars().take(MESSAGE_MAX).collect();
+    let step = failure.step.as_deref().unwrap_or("decode");
+    header("__streams.errors.exception", &failure.code);
+    header("__streams.errors.message", &message);
+    header("__streams.errors.stacktrace", &format!("at step {step} of topology {}", plan.topology));
+    header("__streams.errors.topic", &source_topic(plan));
+    header("__streams.errors.partition", &record.source.partition.to_string());
+    header("__streams.errors.offset", &record.offset.to_string());
+    header("goyt.reason", &failure.code);
+    header("goyt.path", &failure.path);
+    header("goyt.topology", &plan.topology);
+    header("goyt.step", step);
+    if let Some(value) = record.value.filter(|_| without_value) {
+        header("goyt.value.sha1", &hex(value));
+        header("goyt.value.bytes", &value.len().to_string());
+    }
+    letter.send(topic, Some(record.source.partition), timestamp, (record.source, record.offset));
+}
+
+/// The first subtopology, which alone writes dead letters, is named after its source topic.
+fn source_topic(plan: &Subtopology) -> String {
+    plan.name.clone()
+}
+
+fn hex(value: &[u8]) -> String {
+    use sha1::Digest as _;
+    sha1::Sha1::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,161 @@
+//! Effects: what records do, gathered until it can be sent: outputs and dead letters, in one arena, without an allocation each.
+
+use crate::engine::record::{Millis, Offset, TopicId, TopicPartition};
+
+/// What was done and has not been sent.
+#[derive(Debug, Default)]
+pub struct Effects {
+    bytes: Vec<u8>,
+    outputs: Vec<Output>,
+    headers: Vec<(Span, Option<Span>)>,
+}
+
+/// A range of the arena.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span(usize, usize);
+
+#[derive(Debug)]
+struct Output {
+    topic: TopicId,
+    partition: Option<i32>,
+    key: Option<Span>,
+    value: Option<Span>,
+    timestamp: Millis,
+    headers: (usize, usize),
+    cause: (TopicPartition, Offset),
+}
+
+/// A point to which [`Effects`] can be taken back.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    bytes: usize,
+    outputs: usize,
+    headers: usize,
+}
+
+/// An output as it is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputRef<'e> {
+    /// The topic.
+    pub topic: TopicId,
+    /// `None`: by the key.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Option<&'e [u8]>,
+    /// The value.
+    pub value: Option<&'e [u8]>,
+    /// The record timestamp.
+    pub timestamp: Millis,
+    /// The input record that caused it.
+    pub cause: (TopicPartition, Offset),
+}
+
+/// Writes one output into the arena, part after part.
+pub struct OutputWriter<'e> {
+    effects: &'e mut Effects,
+    key: Option<Span>,
+    value: Option<Span>,
+    first_header: usize,
+}
+
+impl Effects {
+    /// Nothing done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() + self.outputs.len() * size_of::<Output>()
+    }
+
+    /// Number of outputs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Where it stands now.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), outputs: self.outputs.len(), headers: self.headers.len() }
+    }
+
+    /// Takes back what was done since the mark.
+    pub fn take_back(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.outputs.truncate(mark.outputs);
+        self.headers.truncate(mark.headers);
+    }
+
+    /// Takes back everything; keeps the memory.
+    pub fn clear(&mut self) {
+        self.take_back(Mark { bytes: 0, outputs: 0, headers: 0 });
+    }
+
+    /// Begins an output.
+    pub fn output(&mut self) -> OutputWriter<'_> {
+        let first_header = self.headers.len();
+        OutputWriter { effects: self, key: None, value: None, first_header }
+    }
+
+    /// The output at an index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<OutputRef<'_>> {
+        let it = self.outputs.get(index)?;
+        Some(OutputRef {
+            topic: it.topic,
+            partition: it.partition,
+            key: it.key.map(|it| self.span(it)),
+            value: it.value.map(|it| self.span(it)),
+            timestamp: it.timestamp,
+            cause: it.cause,
+        })
+    }
+
+    /// The headers of the output at an index, in order.
+    pub fn headers(&self, index: usize) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        let (start, end) = self.outputs.get(index).map_or((0, 0), |it| it.headers);
+        self.headers.get(start..end).unwrap_or_default().iter().map(|(name, value)| {
+            // Names were written from text.
+            (std::str::from_utf8(self.span(*name)).unwrap_or_default(), value.map(|it| self.span(it)))
+        })
+    }
+
+    fn span(&self, Span(start, end): Span) -> &[u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+}
+
+impl OutputWriter<'_> {
+    /// Writes the key.
+    pub fn key(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.key = Some(self.part(write));
+    }
+
+    /// Writes the value.
+    pub fn value(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.value = Some(self.part(write));
+    }
+
+    /// Adds a header.
+    pub fn header(&mut self, name: &str, value: Option<&[u8]>) {
+        let name = self.part(|it| it.extend_from_slice(name.as_bytes()));
+        let value = value.map(|value| self.part(|it| it.extend_from_slice(value)));
+        self.effects.headers.push((name, value));
+    }
+
+    /// Ends the output.
+    pub fn send(self, topic: TopicId, partition: Option<i32>, timestamp: Millis, cause: (TopicPartition, Offset)) {
+        let headers = (self.first_header, self.effects.headers.len());
+        self.effects.outputs.push(Output { topic, partition, key: self.key, value: self.value, timestamp, headers, cause });
+    }
+
+    fn part(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+        let start = self.effects.bytes.len();
+        write(&mut self.effects.bytes);
+        Span(start, self.effects.bytes.len())
+    }
+}

@@ -1,0 +1,370 @@
+//! A task: a subtopology × a partition, as a pure state machine: record in → effects out.
+
+pub mod dead_letter;
+pub mod effects;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::engine::failure::Failure;
+use crate::engine::json::decode::{self, Decoded, Envelope};
+use crate::engine::operators::{self, Flow, Halt, Scratch, Stop, Way, read_repartition};
+use crate::engine::plan::{Decode, StoreKind, Subtopology};
+use crate::engine::record::{Millis, Offset, RecordRef};
+use crate::engine::state::overlay::Overlay;
+use crate::engine::state::{Committed, StoreError, dedup_keys};
+use crate::engine::value::Value;
+use dead_letter::Refusal;
+use effects::Effects;
+
+/// A task.
+#[derive(Debug)]
+pub struct Task {
+    /// `<topology>.<subtopology>_<partition>`.
+    pub id: String,
+    /// What it runs.
+    pub plan: Arc<Subtopology>,
+    /// Its partition.
+    pub partition: i32,
+    /// Its state, not committed over committed.
+    pub overlay: Overlay,
+    /// Its outcomes so far.
+    pub outcomes: Outcomes,
+    /// The next record to process.
+    position: Option<Offset>,
+    /// The greatest over the partition's records of min(event timestamp, record timestamp).
+    stream_time: Millis,
+    logged_stream_time: Millis,
+    /// Records whose effects the broker refused: dead letters when they are read again.
+    refused: BTreeMap<Offset, Refusal>,
+    /// Up to where expired ids have been swept, by store.
+    swept: Vec<Vec<u8>>,
+    slots: Vec<Value<'static>>,
+    scratch: Scratch,
+}
+
+/// What became of a record. Each has exactly one outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It went through the steps.
+    Processed,
+    /// An event that the topology does not read.
+    PassedBy,
+    /// A filter or a branch let it go.
+    Filtered,
+    /// Seen before.
+    Duplicate,
+    /// A dead letter: it could not be decoded. Of two topologies that read its topic, the first one writes it.
+    Undecodable,
+    /// A dead letter: a step rejected it.
+    Dead,
+}
+
+/// Counts of outcomes; they add up to `records_in`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcomes {
+    /// Records taken in.
+    pub records_in: u64,
+    /// See [`Outcome::Processed`].
+    pub processed: u64,
+    /// See [`Outcome::PassedBy`].
+    pub passed_by: u64,
+    /// See [`Outcome::Filtered`].
+    pub filtered: u64,
+    /// See [`Outcome::Duplicate`].
+    pub duplicate: u64,
+    /// See [`Outcome::Undecodable`] and [`Outcome::Dead`].
+    pub dead: u64,
+}
+
+/// Most expired ids that one commit forgets.
+const SWEEP_MAX: usize = 10_000;
+
+impl Task {
+    /// A task without state in memory.
+    #[must_use]
+    pub fn new(plan: Arc<Subtopology>, partition: i32, cache_bytes: usize) -> Self {
+        let cached = |kind: StoreKind| matches!(kind, StoreKind::Aggregate | StoreKind::Allot);
+        let cached: Vec<bool> = plan.stores.iter().map(|it| cached(it.kind)).collect();
+        Self {
+            id: format!("{}.{}_{partition}", plan.topology, plan.name),
+            overlay: Overlay::new(&cached, cache_bytes),
+            outcomes: Outcomes::default(),
+            position: None,
+            stream_time: Millis::MIN,
+            logged_stream_time: Millis::MIN,
+            refused: BTreeMap::new(),
+            swept: vec![dedup_keys::first_expiry_key(); plan.stores.len()],
+            slots: Vec::new(),
+            scratch: Scratch::default(),
+            plan,
+            partition,
+        }
+    }
+
+    /// Processes the next record of the task's partition. `undecodable`: an earlier reader of the topic wrote its dead letter.
+    ///
+    /// # Errors
+    /// When the task can't go on; the record has left no trace then.
+    pub fn process(
+        &mut self,
+        record: RecordRef<'_>,
+        now: Millis,
+        undecodable: bool,
+        committed: &mut dyn Committed,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Stop> {
+        let mark = effects.mark();
+        let timestamp = record.timestamp.filter(|it| 0 <= *it).map_or(now, |it| it.min(now));
+        let refusal = self.refused.get(&record.offset).cloned();
+        let outcome = match refusal {
+            Some(refusal) => {
+                self.dead_letter(&record, &refusal.failure(), Some(&refusal), timestamp, effects)?;
+                Outcome::Dead
+            }
+            None => match self.run(record, timestamp, committed, effects) {
+                Ok(outcome) => {
+                    self.overlay.keep_record();
+                    outcome
+                }
+                Err(Halt::Stop(stop)) => {
+                    self.overlay.roll_back_record();
+                    effects.take_back(mark);
+                    return Err(stop);
+                }
+                Err(Halt::Failed(failure)) => {
+                    self.overlay.roll_back_record();
+                    effects.take_back(mark);
+                    let decoding = failure.step.is_none();
+                    if !(decoding && undecodable) {
+                        self.dead_letter(&record, &failure, None, timestamp, effects)?;
+                    }
+                    if decoding { Outcome::Undecodable } else { Outcome::Dead }
+                }
+            },
+        };
+        self.position = Some(record.offset + 1);
+        self.outcomes.count(outcome);
+        Ok(outcome)
+    }
+
+    fn run<'r>(
+        &mut self,
+        record: RecordRef<'r>,
+        timestamp: Millis,
+        committed: &mut dyn Committed,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Halt> {
+        let plan = Arc::clone(&self.plan);
+        let mut slots: Vec<Value<'r>> = recycle(std::mem::take(&mut self.slots));
+        slots.resize(usize::from(plan.slots), Value::Null);
+        let (event, envelope, place) = match &plan.decode {
+            Decode::Events(events) => match decode::decode(events, record.value, &mut slots).map_err(Halt::Failed)? {
+                Decoded::Event(event, envelope) => (event, envelope, 0),
+                Decoded::PassedBy(envelope) => {
+                    self.stream_time = self.stream_time.max(counted(&envelope, &record));
+                    return Ok(Outcome::PassedBy);
+                }
+            },
+            Decode::Repartition(layout) => {
+                let (envelope, place) = read_repartition(record.value, layout, &mut slots)
+                    .map_err(|message| Halt::Stop(Stop::Step { step: plan.name.clone(), message }))?;
+                (0, envelope, place)
+            }
+        };
+        let stream_time = self.stream_time.max(counted(&envelope, &record));
+        let mut flow = Flow {
+            plan: &plan,
+            record,
+            event,
+            envelope,
+            place,
+            slots,
+            stream_time,
+            timestamp,
+            overlay: &mut self.overlay,
+            committed,
+            effects,
+            scratch: &mut self.scratch,
+        };
+        let way = operators::run(&mut flow, &plan.steps);
+        self.slots = recycle(flow.slots);
+        let way = way?;
+        self.stream_time = stream_time;
+        Ok(match way {
+            Way::Through => Outcome::Processed,
+            Way::Filtered => Outcome::Filtered,
+            Way::Duplicate => Outcome::Duplicate,
+        })
+    }
+
+    fn dead_letter(
+        &self,
+        record: &RecordRef<'_>,
+        failure: &Failure,
+        refusal: Option<&Refusal>,
+        timestamp: Millis,
+        effects: &mut Effects,
+    ) -> Result<(), Stop> {
+        let Some(topic) = self.plan.dead_letters else {
+            // The checker rules rejections out behind a repartition; what is left can only be decided by people.
+            let step = failure.step.clone().unwrap_or_else(|| self.plan.name.clone());
+            return Err(Stop::Step { step, message: format!("{}: {}", failure.code, failure.message) });
+        };
+        dead_letter::write(&self.plan, record, failure, refusal, topic, timestamp, effects);
+        Ok(())
+    }
+
+    /// The broker refused what a record caused: it will be a dead letter when it is read again.
+    pub fn refuse(&mut self, offset: Offset, message: String) {
+        let before = self.refused.remove(&offset);
+        self.refused.insert(offset, Refusal::after(before, message));
+    }
+
+    /// The next record to process, if any was processed since the last rewind.
+    #[must_use]
+    pub fn position(&self) -> Option<Offset> {
+        self.position
+    }
+
+    /// Before a commit: forgets ids that have expired, notes the stream time, and hands out the writes for the changelogs.
+    ///
+    /// # Errors
+    /// When the state failed.
+    pub fn seal(
+        &mut self,
+        committed: &mut dyn Sweep,
+        mut write: impl FnMut(usize, &[u8], Option<&[u8]>),
+    ) -> Result<(), StoreError> {
+        let plan = Arc::clone(&self.plan);
+        for (store, of) in plan.stores.iter().enumerate() {
+            if let StoreKind::Dedup { window_ms } = of.kind {
+                self.sweep(store, window_ms, committed)?;
+                if self.logged_stream_time < self.stream_time {
+                    let mut time = Vec::new();
+                    dedup_keys::write_time(self.stream_time, &mut time);
+                    self.overlay.put(store, dedup_keys::STREAM_TIME, Some(&time));
+                }
+            }
+        }
+        self.logged_stream_time = self.stream_time;
+        self.overlay.keep_record();
+        self.overlay.seal(|store, key, value| {
+            let dedup = plan.stores.get(store).is_some_and(|it| matches!(it.kind, StoreKind::Dedup { .. }));
+            if !dedup || dedup_keys::is_logged(key) {
+                write(store, key, value);
+            }
+        });
+        Ok(())
+    }
+
+    fn sweep(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
+        let oldest = self.stream_time.saturating_sub(window_ms);
+        let mut expired: Vec<Vec<u8>> = Vec::new();
+        let Some(from) = self.swept.get_mut(store) else { return Ok(()) };
+        committed.scan(store, from, &mut |key, _| match dedup_keys::read_expiry_key(key) {
+            Some((time, _)) if time < oldest && expired.len() < SWEEP_MAX => {
+                expired.push(key.to_vec());
+                true
+            }
+            _ => false,
+        })?;
+        for key in &expired {
+            let Some((time, id)) = dedup_keys::read_expiry_key(key) else { continue };
+            let id = dedup_keys::id_key(id);
+            let mut value = Vec::new();
+            // The id may have been seen again since, at another time: then it has another index entry.
+            let seen = self.overlay.get(&mut SweepCommitted(committed), store, &id, &mut value)?;
+            if seen && dedup_keys::read_time(&value) == Some(time) {
+                self.overlay.put(store, &id, None);
+            }
+            self.overlay.put(store, key, None);
+        }
+        if let Some(last) = expired.pop() {
+            *from = last;
+        }
+        Ok(())
+    }
+
+    /// The transaction was aborted, or the partition moved: what is not committed is dropped, and the task stands at `position`.
+    ///
+    /// # Errors
+    /// When the state failed.
+    pub fn rewind(&mut self, committed: &mut dyn Committed) -> Result<(), StoreError> {
+        self.overlay.discard();
+        self.position = None;
+        self.load(committed)
+    }
+
+    /// Reads what the task keeps in memory from its state: after a restore, or a rewind.
+    ///
+    /// # Errors
+    /// When the state failed.
+    pub fn load(&mut self, committed: &mut dyn Committed) -> Result<(), StoreError> {
+        self.stream_time = Millis::MIN;
+        let mut value = Vec::new();
+        for (store, of) in self.plan.stores.iter().enumerate() {
+            let dedup = matches!(of.kind, StoreKind::Dedup { .. });
+            if dedup && self.overlay.get(committed, store, dedup_keys::STREAM_TIME, &mut value)? {
+                self.stream_time = self.stream_time.max(dedup_keys::read_time(&value).unwrap_or(Millis::MIN));
+            }
+        }
+        self.logged_stream_time = self.stream_time;
+        self.swept = vec![dedup_keys::first_expiry_key(); self.plan.stores.len()];
+        Ok(())
+    }
+
+    /// Everything up to `offset` is committed: refusals before it are done with.
+    pub fn committed(&mut self, offset: Offset) {
+        self.refused = self.refused.split_off(&offset);
+    }
+}
+
+/// Committed state that can also be gone through in the order of its keys.
+pub trait Sweep: Committed {
+    /// Hands out entries from `from` on until `entry` says `false`.
+    ///
+    /// # Errors
+    /// When the files are damaged or can't be read.
+    fn scan(&mut self, store: usize, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError>;
+}
+
+struct SweepCommitted<'c>(&'c mut dyn Sweep);
+
+impl Committed for SweepCommitted<'_> {
+    fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        self.0.get(store, key, value)
+    }
+}
+
+impl Outcomes {
+    /// Counts an outcome.
+    pub fn count(&mut self, outcome: Outcome) {
+        self.records_in += 1;
+        *match outcome {
+            Outcome::Processed => &mut self.processed,
+            Outcome::PassedBy => &mut self.passed_by,
+            Outcome::Filtered => &mut self.filtered,
+            Outcome::Duplicate => &mut self.duplicate,
+            Outcome::Undecodable | Outcome::Dead => &mut self.dead,
+        } += 1;
+    }
+
+    /// Whether they add up: nothing vanished.
+    #[must_use]
+    pub fn add_up(&self) -> bool {
+        self.records_in == self.processed + self.passed_by + self.filtered + self.duplicate + self.dead
+    }
+}
+
+/// What a record counts for stream time: both stamps are in the log, so a replay agrees, and one from the future can't run ahead.
+fn counted(envelope: &Envelope<'_>, record: &RecordRef<'_>) -> Millis {
+    let event_time = envelope.micros.div_euclid(1000);
+    record.timestamp.filter(|it| 0 <= *it).map_or(event_time, |it| it.min(event_time))
+}
+
+/// The same memory, for values of another record.
+fn recycle<'b>(mut slots: Vec<Value<'_>>) -> Vec<Value<'b>> {
+    slots.clear();
+    slots.into_iter().map(|_| Value::Null).collect()
+}

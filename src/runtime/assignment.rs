@@ -1,0 +1,199 @@
+//! Tasks follow their partitions: what is given, what is taken, and where reading begins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ports::{GroupEvent, Parts};
+use super::status::Change;
+use super::tasks::{Disk, Source, State};
+use super::worker::{Error, Start, Worker};
+use crate::engine::record::{Offset, TopicPartition};
+
+/// Longest wait for the group's committed offsets: an open transaction of a predecessor holds them back until it times out.
+const OFFSETS_WITHIN: Duration = Duration::from_secs(60);
+/// Longest wait for the last commit when partitions are to be given up.
+const REVOKE_WITHIN: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// Does what a change of the membership asks for.
+    pub(super) fn follow(&mut self, event: GroupEvent) -> Result<(), Error> {
+        let report = Arc::clone(&self.report);
+        match event {
+            GroupEvent::Revoked(partitions) => {
+                report(&Change::Revoked { partitions: partitions.len(), lost: false });
+                let until = self.clock.elapsed() + REVOKE_WITHIN;
+                self.giving_up = true;
+                let committed = self.commit_until(until);
+                self.giving_up = false;
+                if !committed? && self.tasks.dirty() {
+                    self.drop_open("the last commit before a rebalance took too long")?;
+                }
+                self.suspend();
+                self.log.parts().consumer.unassign()?;
+                Ok(())
+            }
+            GroupEvent::Lost(partitions) => {
+                report(&Change::Revoked { partitions: partitions.len(), lost: true });
+                self.drop_open("the partitions were given to others")?;
+                self.suspend();
+                self.log.parts().consumer.unassign()?;
+                Ok(())
+            }
+            GroupEvent::Assigned(partitions) => self.assigned(&partitions),
+        }
+    }
+
+    /// Gives the open transaction up without reading its input again: the partitions are not ours any more.
+    fn drop_open(&mut self, reason: &str) -> Result<(), Error> {
+        self.tasks.sources.clear();
+        self.rewind(reason, false)
+    }
+
+    fn suspend(&mut self) {
+        self.restore.stop_all(self.log.parts().changelogs);
+        self.tasks.unopened.clear();
+        self.tasks.sources.clear();
+        for open in self.tasks.iter_mut() {
+            open.state = State::Suspended;
+        }
+    }
+
+    fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
+        let report = Arc::clone(&self.report);
+        let given: BTreeSet<_> = partitions.iter().copied().collect();
+        let closed = self.tasks.close(|it| given.contains(&it.source), &*report);
+        let kept = self.tasks.iter().count();
+        let mut opened = 0;
+        for partition in &given {
+            let Self { tasks, stores, .. } = self;
+            opened += tasks.open(*partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
+        }
+        report(&Change::Assigned { partitions: given.len(), kept, opened, closed });
+        let fresh = Source { committed: None, position: 0, consumed: None, halted_at: None };
+        self.tasks.sources = given.into_iter().map(|tp| (tp, fresh)).collect();
+        self.reassign()
+    }
+
+    /// Opens tasks whose stores another worker of this process had open when their partition was given.
+    pub(super) fn open_later(&mut self) -> Result<(), Error> {
+        let report = Arc::clone(&self.report);
+        for partition in std::mem::take(&mut self.tasks.unopened) {
+            let before = self.tasks.iter().count();
+            let Self { tasks, stores, .. } = self;
+            let opened = tasks.open(partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
+            let behind: Vec<usize> = (before..before + opened).collect();
+            self.restore_where_needed(&behind);
+            self.resume_ready()?;
+        }
+        Ok(())
+    }
+
+    /// Reads all partitions of the worker from where the group stands. Tasks whose state is what the group's offset says go on; the
+    /// others restore the tail first.
+    pub(super) fn reassign(&mut self) -> Result<(), Error> {
+        if self.giving_up {
+            self.tasks.sources.clear();
+        }
+        let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
+        if partitions.is_empty() {
+            for open in self.tasks.iter_mut() {
+                open.task.overlay.forget();
+            }
+            return Ok(());
+        }
+        let committed = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.committed(&partitions))?;
+        let mut positions = Vec::new();
+        let mut gaps = BTreeMap::new();
+        for (tp, committed) in partitions.iter().zip(committed) {
+            let (start, end) = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(*tp))?;
+            let position = committed.unwrap_or(match self.limits.start {
+                Start::Earliest => start,
+                Start::Latest => end,
+            });
+            if let Some(gap) = gap(committed, start, end) {
+                gaps.insert(*tp, gap);
+            } else {
+                positions.push((*tp, position));
+            }
+            let source = Source { committed, position, consumed: None, halted_at: None };
+            self.tasks.sources.insert(*tp, source);
+        }
+        self.log.parts().consumer.assign(&positions)?;
+        for (tp, reason) in gaps {
+            let reason = format!("{} {reason}", self.name(tp));
+            self.halt(tp, &reason);
+        }
+        self.wake_tasks()
+    }
+
+    /// Each task goes on, or is restored.
+    fn wake_tasks(&mut self) -> Result<(), Error> {
+        let report = Arc::clone(&self.report);
+        let mut behind = Vec::new();
+        for index in std::mem::take(&mut self.tasks.damaged) {
+            let Self { tasks, stores, .. } = self;
+            if let Err(error) = tasks.reopen(index, &mut **stores, true)
+                && let Some(open) = tasks.get_mut(index)
+            {
+                report(&Change::Stopped { task: open.task.id.clone(), reason: error.to_string() });
+                open.state = State::Stopped(error.to_string());
+            }
+        }
+        for (index, open) in self.tasks.iter_mut().enumerate() {
+            if matches!(open.state, State::Stopped(_)) {
+                continue;
+            }
+            if let Err(error) = open.task.rewind(&mut Disk(&mut *open.store)) {
+                report(&Change::Stopped { task: open.task.id.clone(), reason: error.to_string() });
+                open.state = State::Stopped(error.to_string());
+                continue;
+            }
+            behind.push(index);
+        }
+        self.restore_where_needed(&behind);
+        self.resume_ready()
+    }
+
+    /// Reads the partitions whose tasks are all running.
+    pub(super) fn resume_ready(&mut self) -> Result<(), Error> {
+        let ready = self.tasks.ready();
+        let Parts { consumer, .. } = self.log.parts();
+        consumer.resume(&ready)?;
+        Ok(())
+    }
+}
+
+/// Why a partition can't be read on from its committed offset, if so: a gap is never skipped.
+fn gap(committed: Option<Offset>, start: Offset, end: Offset) -> Option<String> {
+    match committed {
+        Some(offset) if offset < start => Some(format!(
+            "lacks records: the next to process is {offset}, the first that is left is {start}. They were deleted before they were \
+             processed. `goyt reset` starts anew; to go on without them, set the group's offset to {start}"
+        )),
+        Some(offset) if end < offset => Some(format!(
+            "is shorter than what was processed: the next to process is {offset}, its end is {end}. It was deleted and made anew, or \
+             lost records. `goyt reset` starts anew"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_committed_offset_inside_the_partition_is_read_on() {
+        for (committed, start, end, stops) in [
+            (None, 5, 9, false),
+            (Some(5), 5, 9, false),
+            (Some(9), 5, 9, false),
+            (Some(4), 5, 9, true),
+            (Some(10), 5, 9, true),
+            (Some(0), 0, 0, false),
+        ] {
+            assert_eq!(gap(committed, start, end).is_some(), stops, "{committed:?} in {start}..{end}");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! A commit, step by step: what a crash after each step leaves behind is said beside it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fail_point::{self, fail_point};
+use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError};
+use super::reaction::Reaction;
+use super::status::Change;
+use super::tasks::{Disk, State};
+use super::worker::{Error, Transaction, Worker};
+use crate::engine::record::{Offset, TopicPartition};
+
+/// How long one wait for room in the producer's queue lasts; there are as many as it takes, within the delivery timeout.
+const ROOM_WAIT: Duration = Duration::from_millis(10);
+/// Transactions given up in a row after which the worker is started anew.
+const REWINDS_MAX: u32 = 10;
+/// Pause between tries of what the broker could not do yet.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+impl Worker {
+    /// Whether it is time: the interval is over, or much is open; one commit at a time.
+    pub(super) fn commit_due(&self) -> bool {
+        let open = matches!(self.transaction, Transaction::None | Transaction::Open) && self.effects.is_empty();
+        open && self.tasks.dirty()
+            && (self.last_commit + self.limits.commit_interval <= self.clock.elapsed()
+                || self.limits.commit_max_bytes <= self.tasks.dirty_bytes())
+    }
+
+    /// Sends what piled up. While a commit runs it stays where it is: a producer has one transaction.
+    pub(super) fn send(&mut self) -> Result<(), Error> {
+        if self.effects.is_empty() || matches!(self.transaction, Transaction::Committing(..)) {
+            return Ok(());
+        }
+        if let Err(error) = self.open_transaction() {
+            return self.react(error);
+        }
+        let Self { log, effects, .. } = self;
+        let producer = log.parts().producer;
+        let mut failed = None;
+        let mut headers = Vec::new();
+        for index in 0..effects.len() {
+            let Some(it) = effects.get(index) else { break };
+            headers.clear();
+            headers.extend(effects.headers(index));
+            let record = OutRecord {
+                topic: it.topic,
+                partition: it.partition,
+                key: it.key,
+                value: it.value,
+                timestamp: it.timestamp,
+                headers: &headers,
+                cause: Cause::Input(it.cause.0, it.cause.1),
+            };
+            if let Err(error) = send_with_room(producer, &record) {
+                failed = Some((record.cause, error));
+                break;
+            }
+        }
+        match failed {
+            None => {
+                self.effects.clear();
+                fail_point(fail_point::AFTER_SEND);
+                Ok(())
+            }
+            Some((cause, SendError::Refused(error))) => self.refused(vec![(cause, error)]),
+            Some((_, SendError::Failed(error))) => self.react(error),
+            Some((_, SendError::Full)) => self.rewind("the producer's queue stayed full", true),
+        }
+    }
+
+    fn open_transaction(&mut self) -> Result<(), LogError> {
+        if !matches!(self.transaction, Transaction::None) {
+            return Ok(());
+        }
+        let producer = self.log.parts().producer;
+        if let Some(reason) = self.recycle.take() {
+            producer.init()?;
+            (self.report)(&Change::Recycled { reason });
+        }
+        producer.begin()?;
+        self.transaction = Transaction::Open;
+        Ok(())
+    }
+
+    /// Seals what is open and starts its commit; [`Worker::settle`] sees its end. Processing goes on meanwhile.
+    pub(super) fn begin_commit(&mut self) -> Result<(), Error> {
+        if let Some(reason) = self.tasks.torn.take() {
+            return self.rewind(&reason, false);
+        }
+        if let Err(error) = self.open_transaction() {
+            return self.react(error);
+        }
+        self.last_commit = self.clock.elapsed();
+        let now = self.clock.now();
+        let Self { log, tasks, report, .. } = self;
+        let Parts { producer, consumer, .. } = log.parts();
+        let (mut failed, mut state_failed) = (None, false);
+        // 1. Changelog records: one for each changed key. A crash: the transaction is aborted, the input read again.
+        for open in tasks.iter_mut().filter(|it| it.state != State::Suspended) {
+            if !open.task.outcomes.add_up() {
+                report(&Change::AccountingError { task: open.task.id.clone() });
+            }
+            let changelogs = &open.changelogs;
+            let sealed = open.task.seal(&mut Disk(&mut *open.store), |store, key, value| {
+                let (None, Some(changelog)) = (&failed, changelogs.get(store)) else { return };
+                let record = OutRecord {
+                    topic: changelog.topic,
+                    partition: Some(changelog.partition),
+                    key: Some(key),
+                    value,
+                    timestamp: now,
+                    headers: &[],
+                    cause: Cause::Store(*changelog),
+                };
+                if let Err(error) = send_with_room(producer, &record) {
+                    failed = Some(error);
+                }
+            });
+            if let Err(error) = sealed {
+                open.state = State::Stopped(error.to_string());
+                report(&Change::Stopped { task: open.task.id.clone(), reason: error.to_string() });
+                state_failed = true;
+            }
+        }
+        match failed {
+            None if state_failed => return self.rewind("a state failed", false),
+            None => {}
+            Some(SendError::Refused(error) | SendError::Failed(error)) => return self.react(error),
+            Some(SendError::Full) => return self.rewind("the producer's queue stayed full", true),
+        }
+        // 2. Consumed offsets, as the member of the group that we are: a zombie's are refused.
+        let offsets: Vec<_> = tasks.sources.iter_mut().filter_map(|(tp, it)| it.consumed.take().map(|offset| (*tp, offset))).collect();
+        fail_point(fail_point::BEFORE_COMMIT);
+        // 3. The commit itself, on the producer's own thread. A crash on the way: `init` and the committed offsets tell how it ended.
+        match producer.commit(&offsets, consumer) {
+            Ok(()) => {
+                self.transaction = Transaction::Committing(offsets);
+                Ok(())
+            }
+            Err(error) => self.react(error),
+        }
+    }
+
+    /// Sees to a commit that has ended.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
+        if !matches!(self.transaction, Transaction::Committing(..)) {
+            return Ok(());
+        }
+        let Some(committed) = self.log.parts().producer.committed(Duration::ZERO) else { return Ok(()) };
+        self.end_commit(committed)
+    }
+
+    fn end_commit(&mut self, committed: Committed) -> Result<(), Error> {
+        let Transaction::Committing(offsets) = std::mem::replace(&mut self.transaction, Transaction::None) else { return Ok(()) };
+        if let Err(error) = committed.result {
+            if !committed.refused.is_empty() {
+                return self.refused(committed.refused);
+            }
+            return self.react_to_commit(&error);
+        }
+        if committed.recycle {
+            self.recycle = Some("a request of the last commit was retried or slow, and may arrive once more".to_owned());
+        }
+        self.rewinds = 0;
+        fail_point(fail_point::AFTER_COMMIT);
+        for (tp, offset) in &offsets {
+            if let Some(source) = self.tasks.sources.get_mut(tp) {
+                source.committed = Some(*offset);
+            }
+        }
+        self.apply(&offsets, &committed.changelog_ends);
+        fail_point(fail_point::AFTER_STORE_WRITE);
+        Ok(())
+    }
+
+    /// 4. The writes go to disk, in one batch a task, with the changelog offsets that they correspond to. A crash before: the tail is restored.
+    fn apply(&mut self, offsets: &[(TopicPartition, Offset)], changelog_ends: &[(TopicPartition, Offset)]) {
+        let report = Arc::clone(&self.report);
+        let mut lagging = Vec::new();
+        for (index, open) in self.tasks.iter_mut().enumerate() {
+            if let Some((_, offset)) = offsets.iter().find(|(tp, _)| *tp == open.source) {
+                open.task.committed(*offset);
+                open.reflects = Some(Some(*offset));
+            }
+            let end = |changelog: &TopicPartition| changelog_ends.iter().find(|(tp, _)| tp == changelog).map(|(_, offset)| *offset);
+            let positions: Vec<_> = open.changelogs.iter().enumerate().filter_map(|(store, it)| end(it).map(|at| (store, at))).collect();
+            let mut writes = open.task.overlay.sealed().peekable();
+            if writes.peek().is_none() {
+                continue;
+            }
+            match open.store.write(&mut writes, &positions) {
+                Ok(()) => {
+                    drop(writes);
+                    open.task.overlay.applied();
+                }
+                Err(error) => {
+                    // Kafka has it: the store is to read it back from there.
+                    report(&Change::Waiting { reason: format!("state of {} could not be written, its tail will be restored: {error}", open.task.id) });
+                    lagging.push(index);
+                }
+            }
+        }
+        if !lagging.is_empty() {
+            self.restore_again(&lagging);
+        }
+    }
+
+    /// What the broker refused makes dead letters of its causes, when they are read again.
+    fn refused(&mut self, refused: Vec<(Cause, LogError)>) -> Result<(), Error> {
+        let mut reasons = Vec::new();
+        for (cause, error) in refused {
+            match cause {
+                Cause::Input(tp, offset) if !self.is_internal(tp.topic) => {
+                    for open in self.tasks.iter_mut().filter(|it| it.source == tp) {
+                        open.task.refuse(offset, error.to_string());
+                    }
+                    reasons.push(format!("{} at offset {offset}: {error}", self.name(tp)));
+                }
+                Cause::Input(tp, _) | Cause::Store(tp) => {
+                    let source = self.tasks.iter().find(|it| it.source == tp || it.changelogs.contains(&tp)).map(|it| it.source);
+                    if let Some(source) = source {
+                        self.halt(source, &format!("the broker refuses a record that it must write: {error}"));
+                    }
+                }
+            }
+        }
+        self.rewind(&format!("the broker refused a derived record, its cause becomes a dead letter: {}", reasons.join("; ")), false)
+    }
+
+    fn react_to_commit(&mut self, error: &LogError) -> Result<(), Error> {
+        match error.reaction {
+            Reaction::Stop => Err(error.clone().into()),
+            Reaction::AbortAndRewind | Reaction::LeaveTask => self.rewind(&error.to_string(), false),
+            // The outcome is not known: a new producer first, then the committed offsets tell.
+            Reaction::Retry | Reaction::Recycle | Reaction::RefuseRecord => self.rewind(&error.to_string(), true),
+        }
+    }
+
+    /// Gives the open transaction up and reads its input again, from where the group stands.
+    pub(super) fn rewind(&mut self, reason: &str, recycle: bool) -> Result<(), Error> {
+        (self.report)(&Change::Rewound { reason: reason.to_owned() });
+        self.rewinds += 1;
+        let producer = self.log.parts().producer;
+        let mut recycle = recycle || self.recycle.take().is_some();
+        if !matches!(self.transaction, Transaction::None) && !recycle {
+            recycle = match producer.abort() {
+                Ok(AfterAbort::Usable) => false,
+                Ok(AfterAbort::Recycle) | Err(_) => true,
+            };
+        }
+        if recycle {
+            producer.init()?;
+        }
+        self.transaction = Transaction::None;
+        self.effects.clear();
+        if REWINDS_MAX < self.rewinds {
+            return Err(Error::Log(LogError {
+                code: "GAVE_UP",
+                reaction: Reaction::Recycle,
+                message: format!("{REWINDS_MAX} transactions in a row failed, the last one: {reason}"),
+                at: None,
+                partition: None,
+            }));
+        }
+        self.reassign()
+    }
+
+    /// Commits what is open before `until`; whether all of it is. A transaction that fails meanwhile is given up.
+    pub(super) fn commit_until(&mut self, until: Duration) -> Result<bool, Error> {
+        let rewinds = self.rewinds;
+        while self.clock.elapsed() < until {
+            if matches!(self.transaction, Transaction::Committing(..)) {
+                if let Some(committed) = self.log.parts().producer.committed(ROOM_WAIT) {
+                    self.end_commit(committed)?;
+                }
+                continue;
+            }
+            self.send()?;
+            if rewinds < self.rewinds {
+                return Ok(false);
+            }
+            if !self.tasks.dirty() {
+                return Ok(true);
+            }
+            self.begin_commit()?;
+        }
+        Ok(false)
+    }
+
+    /// Calls again what the broker can't do yet, with a pause, for as long as its error says so and `bound` allows.
+    pub(super) fn patiently<T>(&mut self, bound: Duration, mut call: impl FnMut(&mut Self) -> Result<T, LogError>) -> Result<T, LogError> {
+        let until = self.clock.elapsed() + bound;
+        loop {
+            match call(self) {
+                Err(error) if error.reaction == Reaction::Retry && self.clock.elapsed() < until => self.clock.sleep(RETRY_PAUSE),
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Queues a record, making room when the queue is full.
+fn send_with_room(producer: &mut dyn Producer, record: &OutRecord<'_>) -> Result<(), SendError> {
+    /// Times the queue may be found full for one record: a minute in all.
+    const TRIES_MAX: u32 = 6_000;
+    for _ in 0..TRIES_MAX {
+        match producer.send(record) {
+            Err(SendError::Full) => producer.serve(ROOM_WAIT),
+            other => return other,
+        }
+    }
+    Err(SendError::Full)
+}

@@ -1,0 +1,341 @@
+//! Restore: changelog → store, in bounded slices inside the loop, so that other tasks go on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ports::{Changelogs, LogError, Parts, StoreError};
+use super::reaction::Reaction;
+use super::status::Change;
+use super::tasks::{Disk, OpenTask, State};
+use super::worker::{Error, Worker};
+use crate::engine::plan::StoreKind;
+use crate::engine::protocol::recovery::{self, Recovery};
+use crate::engine::record::{Offset, TopicPartition};
+use crate::engine::state::dedup_keys;
+
+/// What a worker is restoring.
+#[derive(Debug, Default)]
+pub struct Restore {
+    /// By changelog partition.
+    reading: BTreeMap<TopicPartition, Reading>,
+    /// By task: what is told of it.
+    progress: BTreeMap<String, Progress>,
+    /// Tasks to be restored once more, when their time has come: a store could not be written.
+    again: BTreeMap<String, Duration>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    task: String,
+    store: usize,
+    /// After the last record handed out.
+    position: Offset,
+    /// The changelog is read when its end is at or past this.
+    target: Offset,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    started: Duration,
+    told: Duration,
+    from: Offset,
+    behind: Offset,
+    total: Offset,
+    read: u64,
+}
+
+/// Records of one changelog partition, in one buffer.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// End of the key; end of the value, or none.
+    entries: Vec<(usize, Option<usize>)>,
+    next: Offset,
+}
+
+/// Longest wait for the bounds of a changelog.
+const BOUNDS_WITHIN: Duration = Duration::from_secs(30);
+/// Pause before a store that could not be written is restored again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Progress is told at most that often.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+impl Restore {
+    /// Whether anything is to be done.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        !self.reading.is_empty() || !self.again.is_empty()
+    }
+
+    /// Reads nothing any more.
+    pub(super) fn stop_all(&mut self, changelogs: &mut dyn Changelogs) {
+        for changelog in std::mem::take(self).reading.into_keys() {
+            changelogs.stop(changelog);
+        }
+    }
+
+    fn stop_task(&mut self, task: &str, changelogs: &mut dyn Changelogs) {
+        self.reading.retain(|changelog, reading| {
+            let other = reading.task != task;
+            if !other {
+                changelogs.stop(*changelog);
+            }
+            other
+        });
+        self.progress.remove(task);
+    }
+}
+
+impl Worker {
+    /// Lets tasks run whose state is what the group's offset says, and starts to restore the others.
+    pub(super) fn restore_where_needed(&mut self, tasks: &[usize]) {
+        for index in tasks {
+            if let Err(reason) = self.begin_restore(*index) {
+                self.stop_task(*index, reason);
+            }
+        }
+    }
+
+    fn stop_task(&mut self, index: usize, reason: String) {
+        let Self { tasks, restore, log, report, .. } = self;
+        let Some(open) = tasks.get_mut(index) else { return };
+        restore.stop_task(&open.task.id, log.parts().changelogs);
+        report(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
+        open.state = State::Stopped(reason);
+    }
+
+    fn begin_restore(&mut self, index: usize) -> Result<(), String> {
+        let now = self.clock.elapsed();
+        let report = Arc::clone(&self.report);
+        let Some(open) = self.tasks.get_mut(index) else { return Ok(()) };
+        let (source, task) = (open.source, open.task.id.clone());
+        let changelogs = open.changelogs.clone();
+        let reflects = open.reflects;
+        let kinds = open.task.plan.stores.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+        let committed = self.tasks.sources.get(&source).and_then(|it| it.committed);
+        if changelogs.is_empty() || reflects == Some(committed) {
+            return self.run_task(index);
+        }
+        let mut bounds = Vec::new();
+        for changelog in &changelogs {
+            let it = self.patiently(BOUNDS_WITHIN, |it| it.log.parts().changelogs.bounds(*changelog)).map_err(|it| it.to_string())?;
+            bounds.push(it);
+        }
+        let Some(open) = self.tasks.get_mut(index) else { return Ok(()) };
+        let stored = open.store.positions().map_err(|it| it.to_string())?;
+        open.task.overlay.forget();
+        open.state = State::Restoring;
+        let mut progress = Progress { started: now, told: now, ..Progress::default() };
+        let (mut starts, mut why) = (Vec::new(), None);
+        for (store, (changelog, (start, end))) in changelogs.iter().zip(bounds).enumerate() {
+            let position = stored.get(store).copied().flatten();
+            progress.total += end - start;
+            let from = match recovery::decide(position, start, end) {
+                Recovery::Ready => continue,
+                Recovery::Tail(from) => from,
+                Recovery::All => {
+                    why = Some("nothing of it is on disk".to_owned());
+                    start
+                }
+                Recovery::Stop(reason) => {
+                    let name = kinds.get(store).map_or("?", String::as_str);
+                    return Err(format!("store `{name}`, changelog {}: {reason}", self.name(*changelog)));
+                }
+            };
+            progress.behind += end - from;
+            starts.push((*changelog, Reading { task: task.clone(), store, position: from, target: end }));
+        }
+        if starts.is_empty() {
+            return self.run_task(index);
+        }
+        report(&Change::Restoring { task: task.clone(), behind: progress.behind, why });
+        let Self { restore, log, .. } = self;
+        for (changelog, reading) in starts {
+            log.parts().changelogs.start(changelog, reading.position).map_err(|it| it.to_string())?;
+            restore.reading.insert(changelog, reading);
+        }
+        restore.progress.insert(task, progress);
+        Ok(())
+    }
+
+    /// The task's state is complete.
+    fn run_task(&mut self, index: usize) -> Result<(), String> {
+        let Self { tasks, restore, clock, report, .. } = self;
+        let Some(open) = tasks.get_mut(index) else { return Ok(()) };
+        open.task.load(&mut Disk(&mut *open.store)).map_err(|it| it.to_string())?;
+        let (source, id) = (open.source, open.task.id.clone());
+        if let Some(progress) = restore.progress.remove(&id) {
+            let took = clock.elapsed().saturating_sub(progress.started);
+            report(&Change::Restored { task: id.clone(), read: progress.read, of: progress.total, took });
+        }
+        let was = std::mem::replace(&mut open.state, State::Running);
+        let committed = tasks.sources.get(&source).and_then(|it| it.committed);
+        if let Some(open) = tasks.get_mut(index) {
+            open.reflects = Some(committed);
+        }
+        if was != State::Running {
+            report(&Change::Running { task: id });
+        }
+        Ok(())
+    }
+
+    /// One slice: at most so many records as the setting says.
+    pub(super) fn restore_slice(&mut self) -> Result<(), Error> {
+        self.open_later()?;
+        self.restore_due();
+        if self.restore.reading.is_empty() {
+            return Ok(());
+        }
+        let mut batches: BTreeMap<TopicPartition, Batch> = BTreeMap::new();
+        let max = self.limits.restore_max_records;
+        let Parts { changelogs, .. } = self.log.parts();
+        let polled = changelogs.poll(Duration::from_millis(1), max, &mut |record| {
+            let batch = batches.entry(record.source).or_default();
+            batch.bytes.extend_from_slice(record.key.unwrap_or_default());
+            let key_end = batch.bytes.len();
+            batch.bytes.extend_from_slice(record.value.unwrap_or_default());
+            batch.entries.push((key_end, record.value.map(|_| batch.bytes.len())));
+            batch.next = record.offset + 1;
+        });
+        for (changelog, batch) in batches {
+            self.write_restored(changelog, &batch);
+        }
+        match polled {
+            Ok(ends) => {
+                for (changelog, end) in ends {
+                    self.end_reached(changelog, end)?;
+                }
+                Ok(())
+            }
+            Err(error) => self.restore_failed(error),
+        }
+    }
+
+    fn write_restored(&mut self, changelog: TopicPartition, batch: &Batch) {
+        let now = self.clock.elapsed();
+        let Self { tasks, restore, log, report, .. } = self;
+        let Some(reading) = restore.reading.get_mut(&changelog) else { return };
+        let Some(open) = tasks.iter_mut().find(|it| it.task.id == reading.task) else { return };
+        reading.position = batch.next;
+        match write_batch(open, reading.store, batch) {
+            Ok(()) => {
+                let Some(progress) = restore.progress.get_mut(&reading.task) else { return };
+                progress.read += batch.entries.len() as u64;
+                if progress.told + TELL_EVERY < now {
+                    progress.told = now;
+                    let left: Offset = restore.reading.values().filter(|it| it.task == open.task.id).map(|it| it.target - it.position).sum();
+                    let (of, done) = (progress.behind, progress.behind - left.max(0));
+                    report(&Change::RestoreProgress { task: open.task.id.clone(), done: done + progress.from, of });
+                }
+            }
+            Err(error) => {
+                let task = open.task.id.clone();
+                report(&Change::Waiting { reason: format!("state of {task} could not be written, trying again: {error}") });
+                restore.stop_task(&task, log.parts().changelogs);
+                restore.again.insert(task, now + AGAIN_AFTER);
+            }
+        }
+    }
+
+    fn end_reached(&mut self, changelog: TopicPartition, end: Offset) -> Result<(), Error> {
+        let Self { tasks, restore, log, .. } = self;
+        let done = restore.reading.get(&changelog).is_some_and(|it| it.target <= end);
+        if !done {
+            return Ok(());
+        }
+        let Some(reading) = restore.reading.remove(&changelog) else { return Ok(()) };
+        log.parts().changelogs.stop(changelog);
+        let Some(index) = tasks.iter().position(|it| it.task.id == reading.task) else { return Ok(()) };
+        if let Some(open) = tasks.get_mut(index) {
+            // Past control records: nothing of them is to be read again. Failing to note it costs no more than that.
+            drop(open.store.write(&mut std::iter::empty(), &[(reading.store, end)]));
+        }
+        if restore.reading.values().any(|it| it.task == reading.task) {
+            return Ok(());
+        }
+        match self.run_task(index) {
+            Ok(()) => self.resume_ready(),
+            Err(reason) => {
+                self.stop_task(index, reason);
+                Ok(())
+            }
+        }
+    }
+
+    fn restore_failed(&mut self, error: LogError) -> Result<(), Error> {
+        match (error.reaction, error.partition.and_then(|it| self.restore.reading.get(&it))) {
+            (Reaction::Retry, _) => Ok(()),
+            (_, Some(reading)) => {
+                let index = self.tasks.iter().position(|it| it.task.id == reading.task);
+                if let Some(index) = index {
+                    self.stop_task(index, error.to_string());
+                }
+                Ok(())
+            }
+            (_, None) => Err(error.into()),
+        }
+    }
+
+    /// The stores of these tasks could not be written: they are to be restored, a little later.
+    pub(super) fn restore_again(&mut self, tasks: &[usize]) {
+        let due = self.clock.elapsed() + AGAIN_AFTER;
+        let mut sources = Vec::new();
+        for index in tasks {
+            let Some(open) = self.tasks.get_mut(*index) else { continue };
+            open.state = State::Restoring;
+            open.reflects = None;
+            sources.push(open.source);
+            self.restore.again.insert(open.task.id.clone(), due);
+        }
+        // Records of these partitions are not looked at any more; what was processed of them since must not be committed.
+        drop(self.log.parts().consumer.pause(&sources));
+        self.tasks.torn = Some("a state could not be written".to_owned());
+    }
+
+    fn restore_due(&mut self) {
+        let now = self.clock.elapsed();
+        let due: Vec<String> = self.restore.again.iter().filter(|(_, at)| **at <= now).map(|(task, _)| task.clone()).collect();
+        for task in due {
+            self.restore.again.remove(&task);
+            let index = self.tasks.iter().position(|it| it.task.id == task);
+            if let Some(index) = index {
+                self.restore_where_needed(&[index]);
+            }
+        }
+    }
+}
+
+fn write_batch(open: &mut OpenTask, store: usize, batch: &Batch) -> Result<(), StoreError> {
+    let dedup = open.task.plan.stores.get(store).is_some_and(|it| matches!(it.kind, StoreKind::Dedup { .. }));
+    let entries = Entries { batch, at: 0, start: 0 };
+    // The index of ids by time is not in the changelog: it is made from the ids.
+    let index: Vec<Vec<u8>> = if dedup {
+        entries.clone().filter_map(|(key, value)| value.and_then(|it| dedup_keys::index_entry(key, it))).collect()
+    } else {
+        Vec::new()
+    };
+    let indexed = index.iter().map(|key| (store, &key[..], Some(&[][..])));
+    let mut writes = entries.map(|(key, value)| (store, key, value)).chain(indexed);
+    open.store.write(&mut writes, &[(store, batch.next)])
+}
+
+#[derive(Clone)]
+struct Entries<'b> {
+    batch: &'b Batch,
+    at: usize,
+    start: usize,
+}
+
+impl<'b> Iterator for Entries<'b> {
+    type Item = (&'b [u8], Option<&'b [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key_end, value_end) = *self.batch.entries.get(self.at)?;
+        let key = self.batch.bytes.get(self.start..key_end)?;
+        let value = value_end.and_then(|end| self.batch.bytes.get(key_end..end));
+        self.at += 1;
+        self.start = value_end.unwrap_or(key_end);
+        Some((key, value))
+    }
+}

@@ -1,0 +1,320 @@
+//! The tasks of a worker: which are open, in which state, and which records go to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::ports::{Store, StoreError, Stores, TaskStores};
+use super::status::{Change, Report};
+use crate::engine::plan::Plan;
+use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
+use crate::engine::operators::Stop;
+use crate::engine::state::Committed;
+use crate::engine::task::effects::Effects;
+use crate::engine::task::{Outcome, Sweep, Task};
+
+/// The life of a task.
+///
+/// ```text
+///            open            restored            revoked
+///  (closed) ──────▶ Restoring ──────▶ Running ──────────▶ Suspended
+///                      ▲   │             │                   │ given back, nobody wrote since: Running
+///                      │   ▼             ▼                   │ given back, written since: Restoring
+///                      │ Stopped ◀───────┘                   │ not given back: closed
+///                      └─────────────────────────────────────┘
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Its stores lack the tail of the changelogs.
+    Restoring,
+    /// It processes records.
+    Running,
+    /// Its partition is with nobody for now; its stores stay open.
+    Suspended,
+    /// It can't go on, for a reason that a person must look at.
+    Stopped(String),
+}
+
+/// A task and its stores.
+pub struct OpenTask {
+    /// The engine's part.
+    pub task: Task,
+    /// Its store; `None` while it can't be opened.
+    pub store: Box<dyn Store>,
+    /// Where it is in its life.
+    pub state: State,
+    /// What it reads.
+    pub source: TopicPartition,
+    /// The changelog partition of each of its stores.
+    pub changelogs: Vec<TopicPartition>,
+    /// The group's committed offset that its stores reflect; `None`: not known, to be restored.
+    pub reflects: Option<Option<Offset>>,
+}
+
+/// A source partition that the worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The group's committed offset, as far as this worker knows.
+    pub committed: Option<Offset>,
+    /// Where reading begins, or began last.
+    pub position: Offset,
+    /// After the last record processed and not yet part of a commit.
+    pub consumed: Option<Offset>,
+    /// No record from here on is processed: a task stopped at it.
+    pub halted_at: Option<Offset>,
+}
+
+/// The tasks of one worker.
+pub struct Tasks {
+    plan: Arc<Plan>,
+    /// Partition counts by topic.
+    partitions: Vec<i32>,
+    cache_bytes: usize,
+    open: Vec<OpenTask>,
+    /// The partitions that the worker has.
+    pub sources: BTreeMap<TopicPartition, Source>,
+    readers: BTreeMap<TopicPartition, Vec<usize>>,
+    /// Partitions of which a task's stores are still open elsewhere in this process.
+    pub unopened: BTreeSet<TopicPartition>,
+    /// A record was processed by one reader and stopped another: the transaction must be given up.
+    pub torn: Option<String>,
+    /// Tasks whose files turned out to be damaged: to be opened anew and restored.
+    pub damaged: Vec<usize>,
+    /// Records processed.
+    pub processed: u64,
+}
+
+/// A task's store as the engine sees it.
+pub struct Disk<'s>(pub &'s mut dyn Store);
+
+impl Committed for Disk<'_> {
+    fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        self.0.get(store, key, value)
+    }
+}
+
+impl Sweep for Disk<'_> {
+    fn scan(&mut self, store: usize, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.0.scan(store, from, entry)
+    }
+}
+
+impl Tasks {
+    /// None yet. `cache_bytes`: recent state in memory, of each task.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, cache_bytes: usize) -> Self {
+        Self {
+            plan,
+            partitions,
+            cache_bytes,
+            open: Vec::new(),
+            sources: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            unopened: BTreeSet::new(),
+            torn: None,
+            damaged: Vec::new(),
+            processed: 0,
+        }
+    }
+
+    /// Takes a record through the tasks that read its partition. Records of partitions that are not ready are not looked at: they
+    /// are read again when their partition is.
+    pub fn process(&mut self, record: RecordRef<'_>, now: Millis, effects: &mut Effects, report: &Report) {
+        let Some(readers) = self.readers.get(&record.source) else { return };
+        if !self.all_run(record.source.topic, readers) {
+            return;
+        }
+        let Some(source) = self.sources.get_mut(&record.source) else { return };
+        if source.halted_at.is_some_and(|it| it <= record.offset) || record.offset < source.position {
+            return;
+        }
+        let mut undecodable = false;
+        for (nth, reader) in readers.iter().enumerate() {
+            let Some(open) = self.open.get_mut(*reader) else { continue };
+            match open.task.process(record, now, undecodable, &mut Disk(&mut *open.store), effects) {
+                Ok(outcome) => undecodable |= outcome == Outcome::Undecodable,
+                Err(Stop::Store(StoreError::Damaged(why))) => {
+                    self.damaged.push(*reader);
+                    source.halted_at = Some(record.offset);
+                    self.torn = Some(format!("state of {} is damaged: {why}", open.task.id));
+                    return;
+                }
+                Err(stop) => {
+                    let reason = format!("{stop}; at offset {}", record.offset);
+                    report(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
+                    open.state = State::Stopped(reason.clone());
+                    source.halted_at = Some(record.offset);
+                    if nth != 0 {
+                        self.torn = Some(reason);
+                    }
+                    return;
+                }
+            }
+        }
+        source.consumed = Some(record.offset + 1);
+        self.processed += 1;
+    }
+
+    /// Opens the tasks that read the given partition and are not open yet; how many. They are to be restored. Stores that another
+    /// worker of this process has not closed yet are to be opened a little later: see [`Tasks::unopened`].
+    ///
+    /// # Errors
+    /// Which task could not be opened, and why.
+    pub fn open(&mut self, source: TopicPartition, stores: &mut dyn Stores, report: &Report) -> Result<usize, (String, StoreError)> {
+        let mut opened = 0;
+        self.unopened.remove(&source);
+        for plan in self.plan.subtopologies.iter().filter(|it| it.source == source.topic) {
+            let task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
+            if self.open.iter().any(|it| it.task.id == task.id) {
+                continue;
+            }
+            let identity = TaskStores { task: &task.id, plan, partitions: self.partition_count(source.topic) };
+            let store = match stores.open(&identity, false) {
+                Err(StoreError::Damaged(why)) => {
+                    report(&Change::Waiting { reason: format!("state of {} is damaged, restoring all of it: {why}", task.id) });
+                    stores.open(&identity, true)
+                }
+                other => other,
+            };
+            let store = match store {
+                Ok(store) => store,
+                Err(StoreError::Locked(_)) => {
+                    self.unopened.insert(source);
+                    continue;
+                }
+                Err(error) => return Err((task.id, error)),
+            };
+            report(&Change::Created { task: task.id.clone() });
+            let changelogs = plan.stores.iter().map(|it| TopicPartition { topic: it.changelog, partition: source.partition }).collect();
+            self.open.push(OpenTask { task, store, state: State::Restoring, source, changelogs, reflects: None });
+            opened += 1;
+        }
+        self.index();
+        Ok(opened)
+    }
+
+    /// Opens a task's store anew, empty: its files are damaged.
+    ///
+    /// # Errors
+    /// Why it could not be opened.
+    pub fn reopen(&mut self, index: usize, stores: &mut dyn Stores, fresh: bool) -> Result<(), StoreError> {
+        let partitions = &self.partitions;
+        let Some(open) = self.open.get_mut(index) else { return Ok(()) };
+        let of = |topic: TopicId| partitions.get(usize::from(topic.0)).copied().unwrap_or(0);
+        // The old handle holds the files' lock: it goes first.
+        open.store = Box::new(Closed);
+        let identity = TaskStores { task: &open.task.id, plan: &open.task.plan, partitions: of(open.source.topic) };
+        open.store = stores.open(&identity, fresh)?;
+        open.task.overlay.forget();
+        open.state = State::Restoring;
+        open.reflects = None;
+        Ok(())
+    }
+
+    /// Closes the tasks for which `keep` is false; how many.
+    pub fn close(&mut self, keep: impl Fn(&OpenTask) -> bool, report: &Report) -> usize {
+        let before = self.open.len();
+        let mut kept = Vec::with_capacity(before);
+        for mut open in self.open.drain(..) {
+            if keep(&open) {
+                kept.push(open);
+                continue;
+            }
+            if let Err(error) = open.store.flush() {
+                report(&Change::Waiting { reason: format!("state of {} could not be flushed, its tail will be restored: {error}", open.task.id) });
+            }
+            report(&Change::Closed { task: open.task.id.clone() });
+        }
+        self.open = kept;
+        self.index();
+        before - self.open.len()
+    }
+
+    /// The open tasks.
+    pub fn iter(&self) -> impl Iterator<Item = &OpenTask> {
+        self.open.iter()
+    }
+
+    /// The open tasks.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut OpenTask> {
+        self.open.iter_mut()
+    }
+
+    /// The open task at an index.
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut OpenTask> {
+        self.open.get_mut(index)
+    }
+
+    /// The partitions of which all readers run and none has stopped.
+    #[must_use]
+    pub fn ready(&self) -> Vec<TopicPartition> {
+        self.sources
+            .iter()
+            .filter(|(tp, source)| source.halted_at.is_none() && self.readers.get(tp).is_some_and(|it| self.all_run(tp.topic, it)))
+            .map(|(tp, _)| *tp)
+            .collect()
+    }
+
+    /// Whether all tasks that read a partition of the topic are open and running.
+    fn all_run(&self, topic: TopicId, readers: &[usize]) -> bool {
+        let wanted = self.plan.subtopologies.iter().filter(|it| it.source == topic).count();
+        readers.len() == wanted && readers.iter().all(|it| self.open.get(*it).is_some_and(|it| it.state == State::Running))
+    }
+
+    /// Whether a task's state is not complete.
+    #[must_use]
+    pub fn restoring(&self) -> bool {
+        self.open.iter().any(|it| it.state == State::Restoring)
+    }
+
+    /// Whether records were processed that are part of no commit.
+    #[must_use]
+    pub fn dirty(&self) -> bool {
+        self.sources.values().any(|it| it.consumed.is_some())
+    }
+
+    /// Bytes of state that are not committed.
+    #[must_use]
+    pub fn dirty_bytes(&self) -> usize {
+        self.open.iter().map(|it| it.task.overlay.dirty_bytes()).sum()
+    }
+
+    /// Number of partitions of a topic.
+    #[must_use]
+    pub fn partition_count(&self, topic: TopicId) -> i32 {
+        self.partitions.get(usize::from(topic.0)).copied().unwrap_or(0)
+    }
+
+    fn index(&mut self) {
+        self.readers.clear();
+        for (index, open) in self.open.iter().enumerate() {
+            self.readers.entry(open.source).or_default().push(index);
+        }
+    }
+}
+
+/// The place of a store that is being opened anew.
+struct Closed;
+
+impl Closed {
+    fn error<T>() -> Result<T, StoreError> {
+        Err(StoreError::Io("the store is closed".to_owned()))
+    }
+}
+
+impl Store for Closed {
+    fn get(&mut self, _: usize, _: &[u8], _: &mut Vec<u8>) -> Result<bool, StoreError> {
+        Self::error()
+    }
+    fn write(&mut self, _: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>, _: &[(usize, Offset)]) -> Result<(), StoreError> {
+        Self::error()
+    }
+    fn positions(&mut self) -> Result<Vec<Option<Offset>>, StoreError> {
+        Self::error()
+    }
+    fn scan(&mut self, _: usize, _: &[u8], _: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        Self::error()
+    }
+    fn flush(&mut self) -> Result<(), StoreError> {
+        Self::error()
+    }
+}

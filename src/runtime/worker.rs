@@ -1,0 +1,300 @@
+//! The loop: poll → process → commit. One thread, one consumer, one transactional producer, and the tasks of its partitions.
+//!
+//! START HERE. `round` is the order of things; each of its steps is one file beside this one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
+use super::reaction::Reaction;
+use super::restore::Restore;
+use super::status::{Change, Report};
+use super::tasks::Tasks;
+use crate::engine::plan::{Plan, Role};
+use crate::engine::record::{Offset, TopicId, TopicPartition};
+use crate::engine::task::effects::Effects;
+
+/// A worker.
+pub struct Worker {
+    pub(super) plan: Arc<Plan>,
+    pub(super) limits: Limits,
+    pub(super) log: Box<dyn Log>,
+    pub(super) stores: Box<dyn Stores>,
+    pub(super) clock: Box<dyn Clock>,
+    pub(super) report: Arc<Report>,
+    pub(super) tasks: Tasks,
+    /// What was done and is not sent yet.
+    pub(super) effects: Effects,
+    pub(super) transaction: Transaction,
+    pub(super) restore: Restore,
+    /// When the last commit was begun.
+    pub(super) last_commit: Duration,
+    /// Transactions given up since one was committed.
+    pub(super) rewinds: u32,
+    /// Partitions are being given up: what is not committed is not read again here.
+    pub(super) giving_up: bool,
+    /// The producer must be made anew before the next transaction: why.
+    pub(super) recycle: Option<String>,
+}
+
+/// What bounds a worker. All are settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `commit.interval.ms`
+    pub commit_interval: Duration,
+    /// `commit.max.bytes`: so much uncommitted state commits early.
+    pub commit_max_bytes: usize,
+    /// `buffer.max.bytes`: so many unsent effects pause reading while a commit runs.
+    pub buffer_max_bytes: usize,
+    /// `poll.max.records`: at most so many a round.
+    pub poll_max_records: usize,
+    /// `restore.max.records`: at most so many changelog records a round.
+    pub restore_max_records: usize,
+    /// Recent state in memory, of each task: its part of `statestore.cache.max.bytes`.
+    pub task_cache_bytes: usize,
+    /// `auto.offset.reset`: where to start without a committed offset.
+    pub start: Start,
+    /// Longest wait for the last commit and the leave.
+    pub stop_within: Duration,
+    /// `--stay`: keep the membership when stopping.
+    pub stay: bool,
+}
+
+/// Where a partition without a committed offset is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Its first record.
+    Earliest,
+    /// Its end.
+    Latest,
+}
+
+/// The producer's transaction.
+#[derive(Debug)]
+pub(super) enum Transaction {
+    /// None is open.
+    None,
+    /// Records were sent.
+    Open,
+    /// It is being committed, with these offsets.
+    Committing(Vec<(TopicPartition, Offset)>),
+}
+
+/// Why a worker ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The log failed in a way that a new start may mend.
+    #[error("{0}")]
+    Log(#[from] LogError),
+    /// A store failed while a task was opened.
+    #[error("task {0}: {1}")]
+    Store(String, StoreError),
+}
+
+impl Error {
+    /// Whether starting again can't help.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Log(error) => error.reaction == Reaction::Stop,
+            Self::Store(_, error) => matches!(error, StoreError::Foreign(_) | StoreError::Locked(_)),
+        }
+    }
+}
+
+/// How long a round may wait for records when nothing else is to be done.
+const IDLE_WAIT: Duration = Duration::from_millis(100);
+/// How long it may wait while a commit is under way; its end wakes the wait.
+const COMMIT_WAIT: Duration = Duration::from_millis(5);
+/// How long it may wait for changelog records.
+const RESTORE_WAIT: Duration = Duration::from_millis(20);
+
+/// What the world gives a worker.
+pub struct World {
+    /// Its log.
+    pub log: Box<dyn Log>,
+    /// The stores of its tasks.
+    pub stores: Box<dyn Stores>,
+    /// Its time.
+    pub clock: Box<dyn Clock>,
+    /// Who is told of changes.
+    pub report: Arc<Report>,
+}
+
+impl Worker {
+    /// A worker that has not joined yet. `partitions`: the partition count of each topic of the plan.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, limits: Limits, world: World) -> Self {
+        let World { log, stores, clock, report } = world;
+        Self {
+            tasks: Tasks::new(Arc::clone(&plan), partitions, limits.task_cache_bytes),
+            effects: Effects::default(),
+            transaction: Transaction::None,
+            restore: Restore::default(),
+            last_commit: clock.elapsed(),
+            rewinds: 0,
+            giving_up: false,
+            recycle: None,
+            plan,
+            limits,
+            log,
+            stores,
+            clock,
+            report,
+        }
+    }
+
+    /// Takes its place: first ends what a predecessor left open, then joins the group.
+    ///
+    /// # Errors
+    /// When the log does not let it.
+    pub fn join(&mut self) -> Result<(), Error> {
+        let mut topics: Vec<TopicId> = self.plan.subtopologies.iter().map(|it| it.source).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        (self.report)(&Change::Joining { topics: topics.len() });
+        let Parts { producer, consumer, .. } = self.log.parts();
+        producer.init()?;
+        consumer.subscribe(&topics)?;
+        Ok(())
+    }
+
+    /// One round: what arrived is processed, and what was processed is committed.
+    ///
+    /// # Errors
+    /// When the worker can't go on; a new one may.
+    pub fn round(&mut self) -> Result<(), Error> {
+        self.settle()?; //                        1. A commit that has ended: its state goes to disk.
+        let event = self.poll()?; //              2. Records go through their tasks; effects pile up.
+        if let Some(event) = event {
+            self.follow(event)?; //               3. Tasks open and close with their partitions.
+        }
+        self.restore_slice()?; //                 4. A bounded piece of the changelogs.
+        self.send()?; //                          5. Effects go to the producer, unless a commit runs.
+        if self.commit_due() {
+            self.begin_commit()?; //              6. All of it and the consumed offsets: one Kafka transaction.
+        }
+        Ok(())
+    }
+
+    /// Commits what is open, and leaves the group; whether all is committed.
+    pub fn stop(&mut self) -> bool {
+        (self.report)(&Change::Stopping);
+        let until = self.clock.elapsed() + self.limits.stop_within;
+        self.giving_up = true;
+        let committed = self.commit_until(until);
+        if let Err(error) = &committed {
+            (self.report)(&Change::Waiting { reason: format!("the last commit: {error}") });
+        }
+        let report = Arc::clone(&self.report);
+        self.tasks.close(|_| false, &*report);
+        let left = until.saturating_sub(self.clock.elapsed()).max(Duration::from_millis(500));
+        let stay = self.limits.stay;
+        if let Err(error) = self.log.parts().consumer.leave(stay, left) {
+            (self.report)(&Change::Waiting { reason: format!("the group could not be told: {error}") });
+        }
+        matches!(committed, Ok(true))
+    }
+
+    /// Records processed so far.
+    #[must_use]
+    pub fn processed(&self) -> u64 {
+        self.tasks.processed
+    }
+
+    /// The tasks, to look at.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Whether all that was read is processed and committed.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.transaction, Transaction::None) && self.effects.is_empty() && !self.tasks.dirty() && !self.tasks.restoring()
+    }
+
+    fn poll(&mut self) -> Result<Option<super::ports::GroupEvent>, Error> {
+        let wait = self.wait();
+        let Self { log, tasks, effects, clock, report, limits, .. } = self;
+        let Parts { consumer, producer, .. } = log.parts();
+        if limits.buffer_max_bytes <= effects.bytes() {
+            // Only while a commit runs: then its end is what is waited for.
+            producer.serve(wait);
+            return Ok(None);
+        }
+        let now = clock.now();
+        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, now, effects, &**report));
+        match polled {
+            Ok(event) => match tasks.torn.take() {
+                None => Ok(event),
+                Some(reason) => {
+                    self.rewind(&reason, false)?;
+                    Ok(event)
+                }
+            },
+            Err(error) => {
+                self.react(error)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// How long this round may wait for records.
+    fn wait(&self) -> Duration {
+        if self.restore.is_under_way() {
+            return RESTORE_WAIT.min(Duration::from_millis(1));
+        }
+        if !self.effects.is_empty() && matches!(self.transaction, Transaction::None | Transaction::Open) {
+            return Duration::ZERO;
+        }
+        match &self.transaction {
+            Transaction::Committing(..) => COMMIT_WAIT,
+            Transaction::None | Transaction::Open if self.tasks.dirty() => {
+                (self.last_commit + self.limits.commit_interval).saturating_sub(self.clock.elapsed())
+            }
+            Transaction::None | Transaction::Open => IDLE_WAIT,
+        }
+    }
+
+    /// Does what the table says about an error of the consumer.
+    pub(super) fn react(&mut self, error: LogError) -> Result<(), Error> {
+        match error.reaction {
+            Reaction::Retry => Ok(()),
+            Reaction::AbortAndRewind | Reaction::LeaveTask | Reaction::RefuseRecord => self.rewind(&error.to_string(), false),
+            Reaction::Recycle => self.rewind(&error.to_string(), true),
+            Reaction::Stop => match error.partition {
+                Some(partition) if self.tasks.sources.contains_key(&partition) => {
+                    self.halt(partition, &error.to_string());
+                    Ok(())
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// Stops a partition by name; others go on.
+    pub(super) fn halt(&mut self, partition: TopicPartition, reason: &str) {
+        if let Some(source) = self.tasks.sources.get_mut(&partition) {
+            source.halted_at = Some(source.consumed.unwrap_or(source.position));
+        }
+        let report = Arc::clone(&self.report);
+        for open in self.tasks.iter_mut().filter(|it| it.source == partition) {
+            report(&Change::Stopped { task: open.task.id.clone(), reason: reason.to_owned() });
+            open.state = super::tasks::State::Stopped(reason.to_owned());
+        }
+        // It may be that nothing can be paused any more, which is as good.
+        drop(self.log.parts().consumer.pause(&[partition]));
+    }
+
+    /// The name of a partition, for people.
+    pub(super) fn name(&self, partition: TopicPartition) -> String {
+        let topic = self.plan.topics.get(usize::from(partition.topic.0)).map_or("?", |it| &it.name);
+        format!("{topic}[{}]", partition.partition)
+    }
+
+    /// Whether a topic is written by the application itself alone.
+    pub(super) fn is_internal(&self, topic: TopicId) -> bool {
+        self.plan.topics.get(usize::from(topic.0)).is_some_and(|it| matches!(it.role, Role::Repartition | Role::Changelog))
+    }
+}

@@ -1,0 +1,3 @@
+//! What the program says of itself while it runs.
+
+pub mod logging;

@@ -1,0 +1,19 @@
+//! The reference pages that are made from the code are those that stand in `docs/`.
+//!
+//! `UPDATE_REFERENCE=1 cargo test --release --test reference` writes them anew.
+
+use std::path::Path;
+
+#[test]
+fn the_reference_of_the_settings_is_up_to_date() {
+    check("docs/configuration.md", &goyt::config::reference::markdown());
+}
+
+fn check(page: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&path, made).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == made, "{page} is not what the code says: run `UPDATE_REFERENCE=1 cargo test --release --test reference`");
+}
