@@ -14,6 +14,7 @@ use goyt::engine::plan::{Decode, StoreKind, StorePlan, Subtopology};
 use goyt::engine::record::{Offset, TopicId};
 use goyt::engine::value::Type;
 use goyt::runtime::ports::{Store, StoreError, Stores, TaskStores};
+use goyt::runtime::reset::LocalState;
 use tempfile::TempDir;
 
 const TASK: &str = "sums.by-account_3";
