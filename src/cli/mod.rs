@@ -11,6 +11,7 @@ mod settings;
 mod signals;
 mod sources;
 mod test;
+pub mod topology_test;
 mod topics;
 mod validate;
 
