@@ -151,7 +151,12 @@ fn calls_out_of_order_are_errors() {
 #[test]
 fn an_administrator_sees_topics_and_groups() {
     let mut cluster = Cluster::new();
-    let new = |name: &str, partitions| NewTopic { name: name.to_owned(), partitions, replication: -1, config: [("retention.ms".to_owned(), "1".to_owned())].into() };
+    let new = |name: &str, partitions| NewTopic {
+        name: name.to_owned(),
+        partitions,
+        replication: -1,
+        config: [("retention.ms".to_owned(), "1".to_owned())].into(),
+    };
     let failed = cluster.create(&[new("in", 2), new("in", 9), new("none", 0)]).unwrap();
     assert_eq!(failed.keys().collect::<Vec<_>>(), ["none"]);
     let found = cluster.describe(&["in", "none"]).unwrap();

@@ -264,7 +264,9 @@ fn remove_all(path: &Path) -> Result<(), StoreError> {
         Err(error) => Err(error),
     };
     match result {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("remove", path, &error, "remove it yourself, or check its permissions")),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(failed("remove", path, &error, "remove it yourself, or check its permissions"))
+        }
         _ => Ok(()),
     }
 }

@@ -1,8 +1,6 @@
 //! How RocksDB is set up: memory shared by all databases of the process, and what each of them does with it.
 
-use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, LogLevel, Options, WriteBufferManager,
-};
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, LogLevel, Options, WriteBufferManager};
 
 /// Write-ahead log a database may hold before it flushes what lies in it: bounds the disk, and what an open has to read again.
 const WAL_BYTES_MAX: u64 = 32 << 20;
@@ -33,12 +31,7 @@ pub struct RocksSettings {
 
 impl Default for RocksSettings {
     fn default() -> Self {
-        Self {
-            block_cache_bytes: 64 << 20,
-            write_buffer_bytes: 64 << 20,
-            store_write_buffer_bytes: 8 << 20,
-            max_open_files: 256,
-        }
+        Self { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20, store_write_buffer_bytes: 8 << 20, max_open_files: 256 }
     }
 }
 
