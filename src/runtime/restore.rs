@@ -182,6 +182,7 @@ impl Worker {
 
     /// One slice: at most so many records as the setting says.
     pub(super) fn restore_slice(&mut self) -> Result<(), Error> {
+        self.open_later()?;
         self.restore_due();
         if self.restore.reading.is_empty() {
             return Ok(());

@@ -7,6 +7,7 @@ pub mod changelogs;
 pub mod clock;
 pub mod cluster;
 pub mod consumer;
+pub mod driver;
 pub mod group;
 pub mod partition;
 pub mod producer;
