@@ -1,14 +1,15 @@
 //! The command line: what was asked for, and where it is done. One file per command.
 
+pub mod application;
 mod cluster;
 pub mod describe;
 pub mod exit;
 mod mistakes;
 pub mod out;
 mod reset;
-mod run;
-mod settings;
-mod signals;
+pub mod run;
+pub mod settings;
+pub mod signals;
 mod sources;
 mod test;
 pub mod topology_test;
