@@ -23,7 +23,10 @@ pub fn read(path: &str, text: &str) -> Result<TestFile, Vec<Mistake>> {
     match file {
         Some(file) if reading.mistakes.is_empty() => Ok(file),
         None if reading.mistakes.is_empty() => Ok(TestFile { topologies: Vec::new(), cases: Vec::new() }),
-        _ => Err(reading.mistakes),
+        _ => {
+            reading.mistakes.sort_by_key(|it| (it.line, it.column));
+            Err(reading.mistakes)
+        }
     }
 }
 
@@ -81,6 +84,7 @@ struct Draft {
 
 fn read_given(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Option<Record> {
     let known = [&RECORD_FIELDS[..], &["with", "without"]].concat();
+    let mistakes_before = reading.mistakes.len();
     let mut fields = reading.fields(node, "a record", &known);
     let span = fields.span;
     let mut draft = Draft::default();
@@ -88,6 +92,7 @@ fn read_given(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Optio
         let name = reading.word(&like, "like")?;
         match samples.iter().find(|it| it.0 == name) {
             Some((_, sample)) => draft.clone_from(sample),
+            None if samples.is_empty() => reading.mistake(like.span, "there are no samples", "write `samples:` before `tests:`"),
             None => {
                 let names = samples.iter().map(|it| it.0.as_str()).collect::<Vec<_>>().join(", ");
                 reading.mistake(like.span, format!("there is no sample {name:?}"), format!("the samples are: {names}"));
@@ -101,6 +106,10 @@ fn read_given(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Optio
     }
     for field in without.map(|it| reading.list(it, "without")).unwrap_or_default() {
         value::without(&mut draft.value, &field, reading);
+    }
+    if mistakes_before < reading.mistakes.len() {
+        // What is missing now may be what could not be read.
+        return None;
     }
     let Some(topic) = draft.topic else {
         reading.mistake(span, "the record has no topic", "add `topic:`, or `like:` a sample that has one");

@@ -7,6 +7,9 @@ pub mod run;
 mod tree;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;

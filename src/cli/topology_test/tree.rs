@@ -127,7 +127,7 @@ impl<'a> Reading<'a> {
         match node.kind {
             Kind::List(items) => items,
             _ => {
-                self.mistake(node.span, format!("{what} is no list"), "write its items below it, each after `- `");
+                self.mistake(node.span, format!("{what} is no list"), format!("write `{what}: [ … ]`, or its items below it, each after `- `"));
                 Vec::new()
             }
         }
