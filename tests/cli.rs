@@ -1,5 +1,7 @@
 //! The real binary: what it prints where, and how it ends.
 
+#![cfg(test)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_REFERENCE=1 cargo test --release --test reference` writes them anew.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 #[test]
