@@ -101,7 +101,7 @@ fn end_is_past_markers(world: &mut dyn World) {
     abort(&mut *log);
     // Record, marker, record, marker.
     let mut reader = world.log("reader");
-    until("the end", || (reader.parts().changelogs.bounds(out(0)).unwrap() == (0, 4)).then_some(()));
+    until("the end", || (reader.parts().changelogs.bounds(&[out(0)]).unwrap() == [(0, 4)]).then_some(()));
     assert_eq!(read_to(world, out(0), 4), ["1"]);
 }
 
@@ -309,5 +309,5 @@ fn out_of_range(world: &mut dyn World) {
     assert_eq!((error.code, error.reaction, error.partition), ("OFFSET_OUT_OF_RANGE", Reaction::Stop, Some(input(0))));
     world.append(input(1), "k", "others go on");
     assert_eq!(read(&mut *log, 1), ["others go on"]);
-    assert_eq!(log.parts().consumer.bounds(input(0)).unwrap(), (2, 3));
+    assert_eq!(log.parts().consumer.bounds(&[input(0)]).unwrap(), [(2, 3)]);
 }

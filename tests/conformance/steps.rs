@@ -57,7 +57,7 @@ pub fn send(log: &mut dyn Log, to: TopicPartition, key: &str, value: &str) {
 pub fn arrived(log: &mut dyn Log, partition: TopicPartition, end: Offset) {
     until("an end", || {
         log.parts().producer.serve(WAIT);
-        (log.parts().changelogs.bounds(partition).unwrap().1 >= end).then_some(())
+        (log.parts().changelogs.bounds(&[partition]).unwrap()[0].1 >= end).then_some(())
     });
 }
 
@@ -158,7 +158,7 @@ pub fn read_records(world: &mut dyn World, partitions: &[(TopicPartition, Option
     let changelogs = log.parts().changelogs;
     let mut reached: BTreeMap<TopicPartition, Offset> = BTreeMap::new();
     for (partition, _) in partitions {
-        let (first, _) = changelogs.bounds(*partition).unwrap();
+        let (first, _) = changelogs.bounds(&[*partition]).unwrap()[0];
         changelogs.start(*partition, first).unwrap();
     }
     until("the ends", || {

@@ -164,8 +164,8 @@ impl Consumer for KafkaConsumer {
             .collect())
     }
 
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        offsets::bounds(&self.reader.client, &self.reader.topics, partition, BOUNDS_WAIT)
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        offsets::bounds(&self.reader.client, &self.reader.topics, partitions, BOUNDS_WAIT)
     }
 
     fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {

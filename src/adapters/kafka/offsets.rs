@@ -1,5 +1,6 @@
-//! The first and the end offset of a partition, read uncommitted.
+//! The first and the end offset of partitions, read uncommitted.
 
+use std::ffi::CStr;
 use std::time::Duration;
 
 use super::errors::log_error_at;
@@ -8,12 +9,24 @@ use super::topics::Topics;
 use crate::engine::record::{Offset, TopicPartition};
 use crate::runtime::ports::LogError;
 
-/// Asks a client, whatever its own isolation level: (first offset, high watermark).
-pub(super) fn bounds(client: &Client, topics: &Topics, at: TopicPartition, wait: Duration) -> Result<(Offset, Offset), LogError> {
-    let ask = |end| {
-        let failed = |failure| log_error_at(&failure, "ask for the partition's offsets", Some(topics.place(at)), Some(at));
-        let found = client.list_offsets(&[(topics.name(at.topic), at.partition)], end, wait, |entry| entry.offset).map_err(failed)?;
-        Ok(found.first().copied().unwrap_or(0))
+/// Asks a client, whatever its own isolation level, in two requests a broker: (first offset, high watermark) of each.
+pub(super) fn bounds(client: &Client, topics: &Topics, of: &[TopicPartition], wait: Duration) -> Result<Vec<(Offset, Offset)>, LogError> {
+    let asked: Vec<(&CStr, i32)> = of.iter().map(|at| (topics.name(at.topic), at.partition)).collect();
+    let failed = |failure| {
+        let at = of.first().filter(|_| of.len() == 1).copied();
+        log_error_at(&failure, "ask for the partitions' offsets", at.map(|it| topics.place(it)), at)
     };
-    Ok((ask(false)?, ask(true)?))
+    let ask = |end| {
+        let found = client.list_offsets(&asked, end, wait, |entry| (entry.topic.to_owned(), entry.partition, entry.offset)).map_err(failed)?;
+        Ok::<Vec<Offset>, LogError>(
+            asked
+                .iter()
+                .map(|(topic, partition)| found.iter().find(|it| it.0.as_c_str() == *topic && it.1 == *partition).map_or(0, |it| it.2))
+                .collect(),
+        )
+    };
+    if of.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(ask(false)?.into_iter().zip(ask(true)?).collect())
 }
