@@ -110,7 +110,10 @@ fn sources_of(path: &Path, test: &TestFile) -> Result<Sources, Failure> {
     let folder = path.parent().and_then(Path::parent).map_or_else(|| PathBuf::from(".."), Path::to_owned);
     let files: Vec<PathBuf> = test.topologies.iter().map(|it| folder.join(format!("{it}.yaml"))).collect();
     if files.is_empty() {
-        return Err(Failure::new(Exit::CONFIGURATION, format!("{}: names no topology\n  hint: write `topologies: [name]`", path.display())));
+        return Err(Failure::new(
+            Exit::CONFIGURATION,
+            format!("{}: names no topology\n  hint: write `topologies: [name]`", path.display()),
+        ));
     }
     sources::read(&files)
 }

@@ -233,6 +233,7 @@ fn read_entry(node: Node, reading: &mut Reading<'_>) -> Option<Entry> {
     let mut fields = reading.fields(node, "an entry", &["key", "value"]);
     let key = fields.require("key", "the entry", reading).map(|it| reading.list(it, "key"))?;
     let key = key.into_iter().filter_map(|it| value::json(it, reading)).map(|it| it.parsed()).collect();
-    let value = fields.take("value").and_then(|it| value::json(it, reading)).map_or_else(|| Json::Object(serde_json::Map::new()), |it| it.parsed());
+    let value =
+        fields.take("value").and_then(|it| value::json(it, reading)).map_or_else(|| Json::Object(serde_json::Map::new()), |it| it.parsed());
     Some(Entry { key, value })
 }
