@@ -78,7 +78,8 @@ impl KafkaConsumer {
             errors: ClientErrors::default(),
             leaving: AtomicBool::new(false),
         });
-        let client = Client::new(Kind::Consumer, &settings.consumer(worker)?, Arc::<Heard>::clone(&heard)).map_err(|it| log_error(&it, "make the consumer"))?;
+        let client = Client::new(Kind::Consumer, &settings.consumer(worker)?, Arc::<Heard>::clone(&heard))
+            .map_err(|it| log_error(&it, "make the consumer"))?;
         Ok(KafkaConsumer { reader: Reader::new(Arc::new(client), topics), heard })
     }
 
@@ -157,7 +158,10 @@ impl Consumer for KafkaConsumer {
             }
             found.push((at, entry.offset));
         }
-        Ok(partitions.iter().map(|asked| found.iter().find(|(at, _)| *at == Some(*asked)).map(|(_, offset)| *offset).filter(|it| 0 <= *it)).collect())
+        Ok(partitions
+            .iter()
+            .map(|asked| found.iter().find(|(at, _)| *at == Some(*asked)).map(|(_, offset)| *offset).filter(|it| 0 <= *it))
+            .collect())
     }
 
     fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {

@@ -161,7 +161,13 @@ mod tests {
         deliveries.begin();
         let inputs = [1, 1, 2, 3, 4].map(|offset| Cause::Input(at(0, 3), offset));
         let marks = inputs.map(|it| deliveries.mark(it));
-        for (mark, code, size) in [(marks[0], PURGED, 10), (marks[1], INVALID_TIMESTAMP, 10), (marks[2], TOO_LARGE, 1001), (marks[3], TOO_LARGE, 1000), (marks[4], 0, 10)] {
+        for (mark, code, size) in [
+            (marks[0], PURGED, 10),
+            (marks[1], INVALID_TIMESTAMP, 10),
+            (marks[2], TOO_LARGE, 1001),
+            (marks[3], TOO_LARGE, 1000),
+            (marks[4], 0, 10),
+        ] {
             deliveries.take(delivery(mark, code, -1, size));
         }
         assert!(deliveries.crowded(), "the third stood in a batch with others, perhaps");

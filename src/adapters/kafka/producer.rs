@@ -108,7 +108,12 @@ impl Callbacks for Heard {
 }
 
 impl KafkaProducer {
-    pub(super) fn new(settings: &ClientSettings, topics: Arc<Topics>, worker: usize, group: Arc<Client>) -> Result<KafkaProducer, LogError> {
+    pub(super) fn new(
+        settings: &ClientSettings,
+        topics: Arc<Topics>,
+        worker: usize,
+        group: Arc<Client>,
+    ) -> Result<KafkaProducer, LogError> {
         let batch_size = settings.batch_size();
         settings.producer(worker, batch_size)?; // Mistakes are told now, not at the first transaction.
         Ok(KafkaProducer { settings: settings.clone(), topics, worker, group, guard: true, batch_size, session: None })
@@ -149,12 +154,7 @@ impl KafkaProducer {
         }
         let failed = done.result.as_ref().is_err_and(|error| Reaction::AbortAndRewind < error.reaction);
         session.stale |= late || crowded || failed;
-        Some(Committed {
-            result: done.result,
-            changelog_ends: deliveries.ends(),
-            refused: deliveries.refused(),
-            recycle: session.stale,
-        })
+        Some(Committed { result: done.result, changelog_ends: deliveries.ends(), refused: deliveries.refused(), recycle: session.stale })
     }
 }
 
@@ -180,7 +180,8 @@ impl Committer {
 
     fn commit(&self, work: &Work) -> Result<(), LogError> {
         if !work.offsets.is_empty() {
-            again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT)).map_err(|it| log_error(&it, "add the consumed offsets"))?;
+            again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
+                .map_err(|it| log_error(&it, "add the consumed offsets"))?;
         }
         again(|| self.client.commit_transaction()).map_err(|it| log_error(&it, "commit the transaction"))
     }
@@ -289,7 +290,9 @@ impl Producer for KafkaProducer {
         match session.done.recv_timeout(wait) {
             Ok(done) => self.finish(done),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => self.finish(Done { result: Err(out_of_order("its committing thread died")), took: Duration::ZERO }),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.finish(Done { result: Err(out_of_order("its committing thread died")), took: Duration::ZERO })
+            }
         }
     }
 

@@ -35,7 +35,8 @@ impl Reader {
         self.client.consume(wait, max, &mut self.batch);
         let mut headers = emptied(std::mem::take(&mut self.headers));
         for message in self.batch.messages() {
-            let source = topic(&mut self.seen, &self.client, &self.topics, message).map(|topic| TopicPartition { topic, partition: message.partition() });
+            let source = topic(&mut self.seen, &self.client, &self.topics, message)
+                .map(|topic| TopicPartition { topic, partition: message.partition() });
             match source {
                 Some(source) if message.code() == 0 => {
                     headers.clear();

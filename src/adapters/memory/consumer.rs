@@ -89,12 +89,7 @@ impl Consumer for MemoryConsumer {
         self.join()
     }
 
-    fn poll(
-        &mut self,
-        wait: Duration,
-        max: usize,
-        record: &mut dyn FnMut(RecordRef<'_>),
-    ) -> Result<Option<GroupEvent>, LogError> {
+    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
         if let Some(event) = self.event()? {
             return Ok(Some(event));
         }

@@ -52,8 +52,7 @@ impl TopologyDriver {
         };
         let topics = self.plan.topics.iter().map(|it| it.name.clone());
         let changes = Arc::clone(&self.changes);
-        let report: Arc<Report> =
-            Arc::new(move |it: &Change| changes.lock().unwrap_or_else(PoisonError::into_inner).push(it.clone()));
+        let report: Arc<Report> = Arc::new(move |it: &Change| changes.lock().unwrap_or_else(PoisonError::into_inner).push(it.clone()));
         let world = World {
             log: Box::new(MemoryLog::new(&self.cluster, identity, topics)),
             stores: Box::new(self.stores.clone()),

@@ -174,6 +174,18 @@ impl Group {
         self.members.keys().map(String::as_str)
     }
 
+    /// What the group is about, as a broker names it.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        if self.members.is_empty() {
+            "Empty"
+        } else if self.members.values().all(|member| matches!(member.phase, Phase::Assigned { .. })) {
+            "Stable"
+        } else {
+            "PreparingRebalance"
+        }
+    }
+
     /// Holds offsets until their transaction ends.
     pub fn hold(&mut self, transaction: Serial, offsets: impl IntoIterator<Item = (Place, Offset)>) {
         self.pending.entry(transaction).or_default().extend(offsets);
