@@ -436,6 +436,10 @@ fn pair(world: &mut dyn World) -> (Box<dyn Log>, Box<dyn Log>) {
     assert!(matches!(event(&mut *a), GroupEvent::Revoked(_)));
     a.parts().consumer.unassign().unwrap();
     both(&mut *a, &mut *b);
+    // Paused until they are resumed.
+    let at_first = |partitions| places(&[IN], partitions).into_iter().map(|it| (it, 0)).collect::<Vec<_>>();
+    a.parts().consumer.assign(&at_first(0..3)).unwrap();
+    b.parts().consumer.assign(&at_first(3..6)).unwrap();
     (a, b)
 }
 
@@ -478,9 +482,8 @@ fn read_records(world: &mut dyn World, partitions: &[(TopicPartition, Option<Off
     }
     until("the ends", || {
         reached.extend(changelogs.poll(WAIT, 3, record).unwrap());
-        let is_there = |(partition, end): &(TopicPartition, Option<Offset>)| {
-            reached.get(partition).is_some_and(|at| end.is_none_or(|end| *at >= end))
-        };
+        let is_there =
+            |(partition, end): &(TopicPartition, Option<Offset>)| reached.get(partition).is_some_and(|at| end.is_none_or(|end| *at >= end));
         partitions.iter().all(is_there).then_some(())
     });
     for (partition, end) in partitions {
