@@ -1,23 +1,30 @@
 //! The first and the end offset of partitions, read uncommitted.
 
 use std::ffi::CStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::errors::log_error_at;
 use super::raw::Client;
 use super::topics::Topics;
 use crate::engine::record::{Offset, TopicPartition};
 use crate::runtime::ports::LogError;
+use crate::runtime::reaction::Reaction;
 
-/// Asks a client, whatever its own isolation level, in two requests a broker: (first offset, high watermark) of each.
+/// Between two questions.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Asks a client, whatever its own isolation level, in two requests a broker: (first offset, high watermark) of each. Asks
+/// again while a leader is on the move.
 pub(super) fn bounds(client: &Client, topics: &Topics, of: &[TopicPartition], wait: Duration) -> Result<Vec<(Offset, Offset)>, LogError> {
     let asked: Vec<(&CStr, i32)> = of.iter().map(|at| (topics.name(at.topic), at.partition)).collect();
     let failed = |failure| {
         let at = of.first().filter(|_| of.len() == 1).copied();
         log_error_at(&failure, "ask for the partitions' offsets", at.map(|it| topics.place(it)), at)
     };
+    let until = Instant::now() + wait;
     let ask = |end| {
-        let found = client.list_offsets(&asked, end, wait, |entry| (entry.topic.to_owned(), entry.partition, entry.offset)).map_err(failed)?;
+        let remains = until.saturating_duration_since(Instant::now());
+        let found = client.list_offsets(&asked, end, remains, |entry| (entry.topic.to_owned(), entry.partition, entry.offset)).map_err(failed)?;
         Ok::<Vec<Offset>, LogError>(
             asked
                 .iter()
@@ -28,5 +35,10 @@ pub(super) fn bounds(client: &Client, topics: &Topics, of: &[TopicPartition], wa
     if of.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(ask(false)?.into_iter().zip(ask(true)?).collect())
+    loop {
+        match ask(false).and_then(|first| Ok(first.into_iter().zip(ask(true)?).collect())) {
+            Err(LogError { reaction: Reaction::Retry, .. }) if Instant::now() < until => std::thread::sleep(ASK_AGAIN),
+            answer => return answer,
+        }
+    }
 }
