@@ -30,7 +30,7 @@ pub fn run_case(plan: &Arc<Plan>, case: &Case) -> Result<Outcome, String> {
         driver.cluster.append(&topic, Some(0), Content { key, value, headers, timestamp }).map_err(|it| it.to_string())?;
     }
     let mut worker = driver.worker("test");
-    let ended = driver.run_until_idle(&mut worker);
+    let ended = worker.join().and_then(|()| driver.run_until_idle(&mut worker));
     let stopped = driver
         .changes()
         .into_iter()
