@@ -68,6 +68,14 @@ fn mistakes_in_the_settings_are_shown_all_at_once_each_with_its_place() {
 }
 
 #[test]
+fn a_property_that_the_kafka_client_does_not_know_is_a_mistake() {
+    let output = goyt(root(), &["validate", "--set", "consumer.fetch.max.bytez=1", "--set", "producer.linger.ms=soon"], &[]);
+    assert_eq!(output.status.code(), Some(78));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("consumer.fetch.max.bytez") && text.contains("producer.linger.ms"), "{text}");
+}
+
+#[test]
 fn a_settings_file_that_is_named_must_be_there() {
     let output = goyt(folder().path(), &["validate", "--config", "other.yaml"], &[]);
     assert_eq!(output.status.code(), Some(78));

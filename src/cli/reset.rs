@@ -89,7 +89,10 @@ fn failure(error: &Error, settings: &Settings) -> Failure {
     match error {
         Error::Active { .. } => {
             let timeout = settings.session_timeout.as_secs();
-            Failure::new(Exit::FAILED, format!("{error}\n  hint: stop them; one that was killed counts as a member for {timeout} s more (session.timeout.ms)"))
+            Failure::new(
+                Exit::FAILED,
+                format!("{error}\n  hint: stop them; one that was killed counts as a member for {timeout} s more (session.timeout.ms)"),
+            )
         }
         Error::Admin(error) => cluster::failure(error, settings),
         Error::State(error) => Failure::new(Exit::FAILED, error.to_string()),

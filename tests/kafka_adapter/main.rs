@@ -14,6 +14,10 @@ use world::KafkaWorld;
 
 #[test]
 fn kafka_conforms() {
+    if std::env::var("KDEBUG").is_ok() {
+        tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).init();
+    }
+    world::bootstrap(); // Say it once if there is none.
     let only = std::env::var("CASE").unwrap_or_default(); // Part of a case's name, to run it alone.
     let run = |case: fn(&mut dyn World)| catch_unwind(AssertUnwindSafe(|| case(&mut KafkaWorld::new())));
     let chosen = shared_cases().into_iter().filter(|(name, _)| name.contains(&only));

@@ -36,6 +36,10 @@ impl KafkaWorld {
         let unique = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let settings = ClientSettings::new(&bootstrap(), &format!("app-{unique}"), "unused");
         let topics: Vec<String> = [(IN, "in"), (OUT, "out"), (CHANGELOG, "changelog")].map(|(_, name)| format!("{name}-{unique}")).into();
+        let mut settings = settings;
+        if let Ok(debug) = std::env::var("KDEBUG") {
+            settings.consumer.insert("debug".into(), debug);
+        }
         let admin = KafkaAdmin::new(&settings).unwrap();
         let configs = |topic: &String| match topic.starts_with("changelog") {
             true => BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]),

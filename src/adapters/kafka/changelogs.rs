@@ -64,9 +64,9 @@ impl KafkaChangelogs {
 }
 
 impl Changelogs for KafkaChangelogs {
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
         let (reader, _) = self.open()?;
-        offsets::bounds(&reader.client, &reader.topics, partition, BOUNDS_WAIT)
+        offsets::bounds(&reader.client, &reader.topics, partitions, BOUNDS_WAIT)
     }
 
     fn start(&mut self, partition: TopicPartition, from: Offset) -> Result<(), LogError> {

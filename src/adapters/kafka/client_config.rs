@@ -174,6 +174,8 @@ impl ClientSettings {
             ("queued.min.messages", "10000".into()),
             ("queued.max.messages.kbytes", "8192".into()),
             ("client.id", format!("{}-{worker}-restore", self.instance_id)),
+            // A tail is short: the end of one partition must not wait long for records of another.
+            ("fetch.wait.max.ms", "20".into()),
         ];
         let mut properties = self.consumer.clone();
         for name in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "client.id"] {

@@ -112,7 +112,8 @@ pub(super) fn reaction(failure: &Failure) -> Reaction {
 
 /// The client's name of an error. With `auto.offset.reset=error` it has a name of its own for a position that the log doesn't have.
 pub(super) fn name(code: i32) -> &'static str {
-    let code = if code == Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET as i32 { Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE as i32 } else { code };
+    let code =
+        if code == Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET as i32 { Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE as i32 } else { code };
     let full = Code::try_from(code).map_or("UNKNOWN_TO_THIS_CLIENT", |code| by_code(code).0);
     full.strip_prefix("RD_KAFKA_RESP_ERR_").unwrap_or(full)
 }

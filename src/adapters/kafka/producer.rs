@@ -152,8 +152,8 @@ impl KafkaProducer {
             self.batch_size = (self.batch_size / BATCH_SHRINK).max(1);
             tracing::info!(batch_size = self.batch_size, "a batch was larger than a topic allows: batches become smaller");
         }
-        let failed = done.result.as_ref().is_err_and(|error| Reaction::AbortAndRewind < error.reaction);
-        session.stale |= late || crowded || failed;
+        // Whatever a failed commit leaves behind in the client, a new one has none of it. Failures are rare enough for that.
+        session.stale |= late || crowded || done.result.is_err();
         Some(Committed { result: done.result, changelog_ends: deliveries.ends(), refused: deliveries.refused(), recycle: session.stale })
     }
 }
@@ -313,6 +313,7 @@ impl Producer for KafkaProducer {
                     session.heard.lines.say(4, "ABORT", &log_error(&failure, "abort the transaction").to_string());
                 }
             }
+            session.stale |= lock(&session.heard.deliveries).any_failed();
             session.stale |= self.guard && (session.heard.late.possible() || SLOW_COMMIT < begun.elapsed());
         }
         Ok(if session.stale { AfterAbort::Recycle } else { AfterAbort::Usable })

@@ -326,7 +326,9 @@ unsafe extern "C" fn on_rebalance(
         let mut at_once = true;
         call(opaque, |callbacks| at_once = callbacks.rebalanced(what, &list::entries(partitions)));
         if at_once {
-            numbers::rd_kafka_assign(rk, null());
+            // Partitions to take are answered with none of them; to unassign would not count as an answer.
+            let nothing = PartitionList::new(0);
+            numbers::rd_kafka_assign(rk, if assign { nothing.list.as_ptr() } else { null_mut() });
         }
         sys::rd_kafka_yield(rk); // The poll under way returns, so that the event is answered soon.
     }
