@@ -18,6 +18,7 @@ use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
 use crate::engine::plan::Plan;
 use crate::runtime::admin::{Admin, AdminError};
+use crate::runtime::fail_point;
 use crate::runtime::ports::Clock;
 use crate::runtime::status::{Change, Report};
 use crate::runtime::supervisor::{Application, Ended, Restarts, Running, Worlds};
@@ -42,6 +43,12 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// # Errors
 /// What ends the process before anything runs.
 pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> Result<Exit, Failure> {
+    if let Some(spec) = &settings.fail_point
+        && !fail_point::arm(spec)
+    {
+        let names = fail_point::ALL.join(", ");
+        return Err(Failure::new(Exit::CONFIGURATION, format!("fail.point: {spec:?} is not <name>:<n>, with a name of {names}")));
+    }
     let directory =
         Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let instance = directory.instance_id(settings.instance_id.as_deref()).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
@@ -247,6 +254,7 @@ fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options
             OffsetReset::Latest => Start::Latest,
         },
         stop_within: STOP_WITHIN - Duration::from_secs(1),
+        null: options.null,
         stay: options.stay,
     }
 }
