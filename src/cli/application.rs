@@ -21,7 +21,7 @@ use crate::runtime::admin::{Admin, AdminError};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::{Change, Report};
 use crate::runtime::supervisor::{Application, Ended, Restarts, Running, Worlds};
-use crate::runtime::topics::{self, Creation, TopicState};
+use crate::runtime::topics::{self, Creation, Status, TopicState};
 use crate::runtime::worker::{Error, Limits, Start, World};
 
 /// Within this time a stop is over, committed or not.
@@ -142,9 +142,19 @@ fn look_and_create(plan: &Plan, creation: Creation<'_>, admin: &mut dyn Admin) -
 }
 
 fn faults(states: &[TopicState]) -> Option<Failure> {
-    let faults: Vec<String> = states.iter().filter(|it| it.status.is_fault()).map(|it| format!("topic {}: {}", it.name, it.status)).collect();
+    let faults: Vec<String> = states.iter().filter(|it| it.status.is_fault()).map(|it| format!("topic {}: {}", it.name, said(it))).collect();
     let hint = "\n  hint: `goyt topics` shows all of them; `--create-topics` makes missing inputs";
     (!faults.is_empty()).then(|| Failure::new(Exit::FAILED, faults.join("\n") + hint))
+}
+
+fn said(state: &TopicState) -> String {
+    match &state.status {
+        Status::Missing => "is missing, and an input is not made without being asked for".to_owned(),
+        Status::Waits(on) => format!("can't be made before {on} is there"),
+        Status::Wrong(why) => why.clone(),
+        Status::Failed(error) => error.to_string(),
+        Status::Ok | Status::Creatable(_) | Status::Created => "is there".to_owned(),
+    }
 }
 
 /// One line for each change; the tasks that are open are noted.
@@ -216,8 +226,7 @@ fn clients(settings: &Settings, instance: &str) -> ClientSettings {
 fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
-        // Write buffers are charged to the block cache: the sum of both settings bounds them together.
-        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes.saturating_add(settings.rocksdb_write_buffer_bytes)),
+        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),
         write_buffer_bytes: bytes(settings.rocksdb_write_buffer_bytes),
         ..RocksSettings::default()
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::topology_test::report::{self, CaseResult};
 use crate::cli::topology_test::run::run_case;
-use crate::cli::topology_test::{TestFile, compare, file};
+use crate::cli::topology_test::{Case, TestFile, compare, file};
 use crate::cli::{Output, Paths, mistakes, out, sources, texts};
 use crate::engine::plan::Plan;
 use crate::engine::topology::{self, Sources};
@@ -79,13 +80,13 @@ impl Test {
         };
         let test = file::read(&shown, &text).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
         let sources = sources_of(path, &test)?;
-        let plan = topology::plan(APPLICATION, &sources).map_err(|it| refused(it, &texts(&sources)))?;
+        let plan = Arc::new(topology::plan(APPLICATION, &sources).map_err(|it| refused(it, &texts(&sources)))?);
         let chosen = test.cases.iter().filter(|case| self.only.as_ref().is_none_or(|it| case.name.contains(it)));
         Ok(chosen.map(|case| CaseResult { name: case.name.clone(), line: case.line, differences: differences(&plan, case) }).collect())
     }
 }
 
-fn differences(plan: &Plan, case: &crate::cli::topology_test::Case) -> Vec<String> {
+fn differences(plan: &Arc<Plan>, case: &Case) -> Vec<String> {
     match run_case(plan, case) {
         Ok(outcome) => compare::differences(case, &outcome),
         Err(why) => vec![why],
@@ -110,7 +111,10 @@ fn sources_of(path: &Path, test: &TestFile) -> Result<Sources, Failure> {
     let folder = path.parent().and_then(Path::parent).map_or_else(|| PathBuf::from(".."), Path::to_owned);
     let files: Vec<PathBuf> = test.topologies.iter().map(|it| folder.join(format!("{it}.yaml"))).collect();
     if files.is_empty() {
-        return Err(Failure::new(Exit::CONFIGURATION, format!("{}: names no topology\n  hint: write `topologies: [name]`", path.display())));
+        return Err(Failure::new(
+            Exit::CONFIGURATION,
+            format!("{}: names no topology\n  hint: write `topologies: [name]`", path.display()),
+        ));
     }
     sources::read(&files)
 }

@@ -105,8 +105,8 @@ impl Worker {
         let committed = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.committed(&partitions))?;
         let mut positions = Vec::new();
         let mut gaps = BTreeMap::new();
-        for (tp, committed) in partitions.iter().zip(committed) {
-            let (start, end) = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(*tp))?;
+        let bounds = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(&partitions))?;
+        for ((tp, committed), (start, end)) in partitions.iter().zip(committed).zip(bounds) {
             let position = committed.unwrap_or(match self.limits.start {
                 Start::Earliest => start,
                 Start::Latest => end,

@@ -240,6 +240,12 @@ impl Tasks {
     }
 
     /// The open task at an index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&OpenTask> {
+        self.open.get(index)
+    }
+
+    /// The open task at an index.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut OpenTask> {
         self.open.get_mut(index)
     }

@@ -9,7 +9,7 @@ use goyt::engine::record::{Offset, TopicId, TopicPartition};
 use goyt::runtime::ports::{Cause, GroupEvent, Log, OutRecord, SendError};
 use goyt::runtime::reaction::Reaction;
 use steps::{
-    WAIT, abort, arrived, both, commit, committed, event, input, join, out, pair, places, producer, read, read_records, read_to,
+    LEAVE, WAIT, abort, arrived, both, commit, committed, event, input, join, out, pair, places, producer, read, read_records, read_to,
     read_to_end, record, send, start, text, until,
 };
 
@@ -54,7 +54,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("assigning again reads again", rewind),
         ("a paused partition hands out nothing until it is resumed", pause),
         ("a key goes to the partition that Java clients choose", keys_as_java),
-        ("a record that is too large is refused, and the transaction goes on", too_large),
+        ("a record that is too large is refused by its cause, and others go on", too_large),
         ("key, value, headers, timestamp and nulls arrive as they were sent", contents_arrive),
         ("compaction keeps the last record of each key", compaction),
         ("a position before the log's start is an error of that partition alone", out_of_range),
@@ -98,10 +98,11 @@ fn end_is_past_markers(world: &mut dyn World) {
     commit(&mut *log, &[]).result.unwrap();
     log.parts().producer.begin().unwrap();
     send(&mut *log, out(0), "k", "2");
+    arrived(&mut *log, out(0), 3);
     abort(&mut *log);
     // Record, marker, record, marker.
     let mut reader = world.log("reader");
-    until("the end", || (reader.parts().changelogs.bounds(out(0)).unwrap() == (0, 4)).then_some(()));
+    until("the end", || (reader.parts().changelogs.bounds(&[out(0)]).unwrap() == [(0, 4)]).then_some(()));
     assert_eq!(read_to(world, out(0), 4), ["1"]);
 }
 
@@ -186,7 +187,7 @@ fn two_members(world: &mut dyn World) {
 
 fn leaving_gives_away(world: &mut dyn World) {
     let (mut a, mut b) = pair(world);
-    b.parts().consumer.leave(false, WAIT).unwrap();
+    b.parts().consumer.leave(false, LEAVE).unwrap();
     assert_eq!(event(&mut *a), GroupEvent::Revoked(places(&[IN], 0..3)));
     a.parts().consumer.unassign().unwrap();
     assert_eq!(event(&mut *a), GroupEvent::Assigned(places(&[IN], 0..6)));
@@ -194,7 +195,7 @@ fn leaving_gives_away(world: &mut dyn World) {
 
 fn coming_back(world: &mut dyn World) {
     let (mut a, mut b) = pair(world);
-    b.parts().consumer.leave(true, WAIT).unwrap();
+    b.parts().consumer.leave(true, LEAVE).unwrap();
     drop(b);
     let mut b = producer(world, "b");
     assert_eq!(join(&mut *b, &[IN]), places(&[IN], 3..6));
@@ -244,12 +245,22 @@ fn keys_as_java(world: &mut dyn World) {
 fn too_large(world: &mut dyn World) {
     let mut log = producer(world, "a");
     let large = "x".repeat(2_000_000);
-    match log.parts().producer.send(&record(out(0), "k", &large)) {
-        Err(SendError::Refused(error)) => {
-            assert_eq!((error.code, error.reaction), ("MSG_SIZE_TOO_LARGE", Reaction::RefuseRecord));
+    let sent = OutRecord { cause: Cause::Input(input(3), 7), ..record(out(0), "k", &large) };
+    let error = match log.parts().producer.send(&sent) {
+        Err(SendError::Refused(error)) => error,
+        // A broker says so when the record comes to it. Which one it was is known by its cause.
+        Ok(()) => {
+            let mut committed = commit(&mut *log, &[]);
+            committed.result.unwrap_err();
+            let (cause, error) = committed.refused.remove(0);
+            assert_eq!((cause, committed.refused), (sent.cause, vec![]));
+            abort(&mut *log);
+            log.parts().producer.begin().unwrap();
+            error
         }
         other => panic!("{other:?}"),
-    }
+    };
+    assert_eq!((error.code, error.reaction), ("MSG_SIZE_TOO_LARGE", Reaction::RefuseRecord));
     send(&mut *log, out(0), "k", "small");
     commit(&mut *log, &[]).result.unwrap();
     assert_eq!(read_to_end(world, &[out(0)]), [(out(0), "small".into())]);
@@ -315,5 +326,5 @@ fn out_of_range(world: &mut dyn World) {
         (!values.is_empty()).then_some(())
     });
     assert_eq!(values, ["others go on"]);
-    assert_eq!(log.parts().consumer.bounds(input(0)).unwrap(), (2, 3));
+    assert_eq!(log.parts().consumer.bounds(&[input(0)]).unwrap(), [(2, 3)]);
 }

@@ -12,6 +12,8 @@ use super::{IN, OUT, World};
 /// How long one call waits, and how many calls a condition is given: a minute on a broker, nothing in memory.
 pub const WAIT: Duration = Duration::from_millis(100);
 const CALLS_MAX: usize = 600;
+/// How long leaving may take.
+pub const LEAVE: Duration = Duration::from_secs(10);
 
 pub fn input(partition: i32) -> TopicPartition {
     TopicPartition { topic: IN, partition }
@@ -57,7 +59,7 @@ pub fn send(log: &mut dyn Log, to: TopicPartition, key: &str, value: &str) {
 pub fn arrived(log: &mut dyn Log, partition: TopicPartition, end: Offset) {
     until("an end", || {
         log.parts().producer.serve(WAIT);
-        (log.parts().changelogs.bounds(partition).unwrap().1 >= end).then_some(())
+        (log.parts().changelogs.bounds(&[partition]).unwrap()[0].1 >= end).then_some(())
     });
 }
 
@@ -121,6 +123,10 @@ pub fn pair(world: &mut dyn World) -> (Box<dyn Log>, Box<dyn Log>) {
     assert!(matches!(event(&mut *a), GroupEvent::Revoked(_)));
     a.parts().consumer.unassign().unwrap();
     both(&mut *a, &mut *b);
+    // Paused until they are resumed.
+    let at_first = |partitions| places(&[IN], partitions).into_iter().map(|it| (it, 0)).collect::<Vec<_>>();
+    a.parts().consumer.assign(&at_first(0..3)).unwrap();
+    b.parts().consumer.assign(&at_first(3..6)).unwrap();
     (a, b)
 }
 
@@ -158,7 +164,7 @@ pub fn read_records(world: &mut dyn World, partitions: &[(TopicPartition, Option
     let changelogs = log.parts().changelogs;
     let mut reached: BTreeMap<TopicPartition, Offset> = BTreeMap::new();
     for (partition, _) in partitions {
-        let (first, _) = changelogs.bounds(*partition).unwrap();
+        let (first, _) = changelogs.bounds(&[*partition]).unwrap()[0];
         changelogs.start(*partition, first).unwrap();
     }
     until("the ends", || {

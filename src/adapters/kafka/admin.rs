@@ -73,7 +73,8 @@ impl KafkaAdmin {
     /// When a setting is wrong.
     pub fn new(settings: &ClientSettings) -> Result<KafkaAdmin, LogError> {
         let config = settings.admin()?;
-        let client = AdminClient::from_config_and_context(&config, Lines(LogLines::new("admin"))).map_err(|it| of(&it, "make the admin client"))?;
+        let client =
+            AdminClient::from_config_and_context(&config, Lines(LogLines::new("admin"))).map_err(|it| of(&it, "make the admin client"))?;
         Ok(KafkaAdmin { settings: settings.clone(), client })
     }
 
@@ -91,7 +92,8 @@ impl KafkaAdmin {
     /// When the cluster doesn't answer.
     pub fn partitions(&self) -> Result<BTreeMap<String, i32>, LogError> {
         let metadata = self.client.inner().fetch_metadata(None, ANSWER_WAIT).map_err(|it| of(&it, "list the topics"))?;
-        let ready = metadata.topics().iter().filter(|topic| topic.error().is_none() && topic.partitions().iter().all(|it| it.error().is_none()));
+        let ready =
+            metadata.topics().iter().filter(|topic| topic.error().is_none() && topic.partitions().iter().all(|it| it.error().is_none()));
         Ok(ready.map(|topic| (topic.name().to_owned(), i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX))).collect())
     }
 
@@ -103,14 +105,22 @@ impl KafkaAdmin {
         let partitions = self.partitions()?;
         let known: Vec<&String> = names.iter().filter(|it| partitions.contains_key(*it)).collect();
         let specifiers = known.iter().map(|it| ResourceSpecifier::Topic(it));
-        let answers = if known.is_empty() { Vec::new() } else { block_on(self.client.describe_configs(specifiers.collect::<Vec<_>>().iter(), &options())).map_err(|it| of(&it, "describe the topics"))? };
+        let answers = if known.is_empty() {
+            Vec::new()
+        } else {
+            block_on(self.client.describe_configs(specifiers.collect::<Vec<_>>().iter(), &options()))
+                .map_err(|it| of(&it, "describe the topics"))?
+        };
         let mut configs = BTreeMap::new();
         for (name, answer) in known.into_iter().zip(answers) {
             let resource = answer.map_err(|code| about(code, "describe the topic", name))?;
             let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
             configs.insert(name, entries.collect());
         }
-        Ok(names.iter().map(|name| Some(TopicDescription { partitions: *partitions.get(name)?, configs: configs.remove(name).unwrap_or_default() })).collect())
+        Ok(names
+            .iter()
+            .map(|name| Some(TopicDescription { partitions: *partitions.get(name)?, configs: configs.remove(name).unwrap_or_default() }))
+            .collect())
     }
 
     /// Makes topics and waits until all their partitions have leaders. One that is there already is left as it is.
@@ -156,8 +166,15 @@ impl KafkaAdmin {
     /// # Errors
     /// When the cluster doesn't answer, or may not be asked.
     pub fn group(&self) -> Result<GroupState, LogError> {
-        let list = self.client.inner().fetch_group_list(Some(&self.settings.application_id), ANSWER_WAIT).map_err(|it| of(&it, "describe the group"))?;
-        let group = list.groups().first().map(|it| GroupState { state: it.state().into(), members: it.members().iter().map(|member| member.id().into()).collect() });
+        let list = self
+            .client
+            .inner()
+            .fetch_group_list(Some(&self.settings.application_id), ANSWER_WAIT)
+            .map_err(|it| of(&it, "describe the group"))?;
+        let group = list
+            .groups()
+            .first()
+            .map(|it| GroupState { state: it.state().into(), members: it.members().iter().map(|member| member.id().into()).collect() });
         Ok(group.unwrap_or(GroupState { state: "Dead".into(), members: Vec::new() }))
     }
 
@@ -186,7 +203,9 @@ impl KafkaAdmin {
     /// `GROUP_SUBSCRIBED_TO_TOPIC` when it does; when the cluster doesn't answer.
     pub fn delete_committed(&self, partitions: &[(String, i32)]) -> Result<(), LogError> {
         let group = c_name(&self.settings.application_id);
-        self.group_reader()?.delete_offsets(&group, &list(partitions), ANSWER_WAIT).map_err(|it| log_error(&it, "delete the group's offsets"))
+        self.group_reader()?
+            .delete_offsets(&group, &list(partitions), ANSWER_WAIT)
+            .map_err(|it| log_error(&it, "delete the group's offsets"))
     }
 
     /// Deletes the group with all its offsets; one that is not there is no error. It must have no members.

@@ -9,10 +9,10 @@ use super::client_config::ClientSettings;
 use super::client_errors::ClientErrors;
 use super::errors::{log_error, log_error_at};
 use super::log_lines::LogLines;
+use super::offsets;
 use super::raw::{Callbacks, Client, Failure, Kind};
 use super::reader::Reader;
 use super::topics::Topics;
-use super::offsets;
 use crate::engine::record::{Offset, RecordRef, TopicPartition};
 use crate::runtime::ports::{Changelogs, LogError};
 
@@ -54,7 +54,8 @@ impl KafkaChangelogs {
             None => {
                 let heard = Arc::new(Heard { lines: LogLines::new("restore"), errors: ClientErrors::default() });
                 let config = self.settings.changelogs(self.worker)?;
-                let client = Client::new(Kind::Consumer, &config, Arc::<Heard>::clone(&heard)).map_err(|it| log_error(&it, "make the reader of changelogs"))?;
+                let client = Client::new(Kind::Consumer, &config, Arc::<Heard>::clone(&heard))
+                    .map_err(|it| log_error(&it, "make the reader of changelogs"))?;
                 (Reader::new(Arc::new(client), Arc::clone(&self.topics)), heard)
             }
         };
@@ -63,9 +64,9 @@ impl KafkaChangelogs {
 }
 
 impl Changelogs for KafkaChangelogs {
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
         let (reader, _) = self.open()?;
-        offsets::bounds(&reader.client, &reader.topics, partition, BOUNDS_WAIT)
+        offsets::bounds(&reader.client, &reader.topics, partitions, BOUNDS_WAIT)
     }
 
     fn start(&mut self, partition: TopicPartition, from: Offset) -> Result<(), LogError> {
@@ -75,7 +76,12 @@ impl Changelogs for KafkaChangelogs {
         reader.client.assign_more(&list).map_err(failed)
     }
 
-    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Vec<(TopicPartition, Offset)>, LogError> {
+    fn poll(
+        &mut self,
+        wait: Duration,
+        max: usize,
+        record: &mut dyn FnMut(RecordRef<'_>),
+    ) -> Result<Vec<(TopicPartition, Offset)>, LogError> {
         let (reader, heard) = self.open()?;
         if let Some(error) = heard.errors.take() {
             return Err(error);

@@ -86,7 +86,11 @@ const OWN: &[(&str, &str)] = &[("bootstrap.servers", "bootstrap.servers"), ("met
 impl ClientSettings {
     /// Each property that is unknown, wrong or refused, in words; empty when all is well.
     pub fn mistakes(&self) -> Vec<String> {
-        let all = [(Role::Consumer, "consumer", &self.consumer), (Role::Producer, "producer", &self.producer), (Role::Admin, "admin", &self.admin)];
+        let all = [
+            (Role::Consumer, "consumer", &self.consumer),
+            (Role::Producer, "producer", &self.producer),
+            (Role::Admin, "admin", &self.admin),
+        ];
         let mut mistakes = Vec::new();
         for (role, prefix, properties) in all {
             for (name, value) in properties {
@@ -170,6 +174,8 @@ impl ClientSettings {
             ("queued.min.messages", "10000".into()),
             ("queued.max.messages.kbytes", "8192".into()),
             ("client.id", format!("{}-{worker}-restore", self.instance_id)),
+            // A tail is short: the end of one partition must not wait long for records of another.
+            ("fetch.wait.max.ms", "20".into()),
         ];
         let mut properties = self.consumer.clone();
         for name in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "client.id"] {
@@ -185,11 +191,20 @@ impl ClientSettings {
 
     /// A consumer of the group that never joins: only to ask for its offsets.
     pub(super) fn group_reader(&self) -> Result<ClientConfig, LogError> {
-        let ours = [("group.id", self.application_id.clone()), ("enable.auto.commit", "false".into()), ("isolation.level", "read_committed".into())];
+        let ours = [
+            ("group.id", self.application_id.clone()),
+            ("enable.auto.commit", "false".into()),
+            ("isolation.level", "read_committed".into()),
+        ];
         self.client(&self.admin, &ours, &[])
     }
 
-    fn client(&self, properties: &BTreeMap<String, String>, ours: &[(&str, String)], defaults: &[(&str, String)]) -> Result<ClientConfig, LogError> {
+    fn client(
+        &self,
+        properties: &BTreeMap<String, String>,
+        ours: &[(&str, String)],
+        defaults: &[(&str, String)],
+    ) -> Result<ClientConfig, LogError> {
         let mistakes = self.mistakes();
         if !mistakes.is_empty() {
             return Err(invalid(mistakes.join("; ")));
@@ -212,7 +227,9 @@ impl ClientSettings {
 
 /// What is wrong with a property.
 fn mistake(role: Role, name: &str, value: &str) -> Option<String> {
-    if let Some((_, why)) = REFUSED.iter().filter(|(of, ..)| *of == role).map(|(_, name, why)| (*name, *why)).find(|(refused, _)| *refused == name) {
+    if let Some((_, why)) =
+        REFUSED.iter().filter(|(of, ..)| *of == role).map(|(_, name, why)| (*name, *why)).find(|(refused, _)| *refused == name)
+    {
         return Some(format!("can't be set: {why}"));
     }
     if let Some((_, setting)) = OWN.iter().find(|(own, _)| *own == name) {
@@ -273,13 +290,16 @@ mod tests {
         settings.producer.insert("linger.ms".into(), "soon".into());
         settings.producer.insert("transactional.id".into(), "mine".into());
         settings.admin.insert("bootstrap.servers".into(), "elsewhere".into());
-        assert_eq!(settings.mistakes(), [
-            "consumer.auto.offset.reset: can't be set: where to start is decided by the topology; a gap is never skipped silently",
-            "consumer.fetch.max.bytez: No such configuration property: \"fetch.max.bytez\"",
-            "producer.linger.ms: Invalid value for configuration property \"linger.ms\"",
-            "producer.transactional.id: can't be set: it is made of the application.id and the instance.id: set those",
-            "admin.bootstrap.servers: set bootstrap.servers instead",
-        ]);
+        assert_eq!(
+            settings.mistakes(),
+            [
+                "consumer.auto.offset.reset: can't be set: where to start is decided by the topology; a gap is never skipped silently",
+                "consumer.fetch.max.bytez: No such configuration property: \"fetch.max.bytez\"",
+                "producer.linger.ms: Invalid value for configuration property \"linger.ms\"",
+                "producer.transactional.id: can't be set: it is made of the application.id and the instance.id: set those",
+                "admin.bootstrap.servers: set bootstrap.servers instead",
+            ]
+        );
         let error = settings.consumer(0).unwrap_err();
         assert_eq!((error.code, error.reaction), ("INVALID_CONFIG", crate::runtime::reaction::Reaction::Stop));
     }

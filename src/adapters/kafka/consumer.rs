@@ -35,6 +35,14 @@ const LEAVE_BATCH: usize = 256;
 pub struct KafkaConsumer {
     reader: Reader,
     heard: Arc<Heard>,
+    /// An event that the group waits to be answered.
+    unanswered: Option<Unanswered>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unanswered {
+    Assigned,
+    Revoked,
 }
 
 /// What the client told while it was polled.
@@ -78,8 +86,9 @@ impl KafkaConsumer {
             errors: ClientErrors::default(),
             leaving: AtomicBool::new(false),
         });
-        let client = Client::new(Kind::Consumer, &settings.consumer(worker)?, Arc::<Heard>::clone(&heard)).map_err(|it| log_error(&it, "make the consumer"))?;
-        Ok(KafkaConsumer { reader: Reader::new(Arc::new(client), topics), heard })
+        let client = Client::new(Kind::Consumer, &settings.consumer(worker)?, Arc::<Heard>::clone(&heard))
+            .map_err(|it| log_error(&it, "make the consumer"))?;
+        Ok(KafkaConsumer { reader: Reader::new(Arc::new(client), topics), heard, unanswered: None })
     }
 
     /// The client: for who the member is, and to wake it.
@@ -106,6 +115,16 @@ impl KafkaConsumer {
         }
     }
 
+    /// The oldest event, if there is one.
+    fn event(&mut self) -> Option<GroupEvent> {
+        let event = lock(&self.heard.events).pop_front()?;
+        self.unanswered = Some(match event {
+            GroupEvent::Assigned(_) => Unanswered::Assigned,
+            GroupEvent::Revoked(_) | GroupEvent::Lost(_) => Unanswered::Revoked,
+        });
+        Some(event)
+    }
+
     /// Polls and drops what comes, until `done` or the bound.
     fn drain(&mut self, until: Instant, mut done: impl FnMut(&Client) -> bool) -> Result<(), LogError> {
         while !done(&self.reader.client) {
@@ -129,7 +148,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
-        if let Some(event) = lock(&self.heard.events).pop_front() {
+        if let Some(event) = self.event() {
             return Ok(Some(event));
         }
         if let Some(error) = self.heard.errors.take() {
@@ -139,7 +158,7 @@ impl Consumer for KafkaConsumer {
         self.reader.read(wait, max, record, &mut |message, partition| {
             heard.errors.put(log_error_at(&message.error(), "read", partition.map(|it| topics.place(it)), partition));
         });
-        if let Some(event) = lock(&self.heard.events).pop_front() {
+        if let Some(event) = self.event() {
             return Ok(Some(event));
         }
         self.heard.errors.take().map_or(Ok(None), Err)
@@ -157,11 +176,14 @@ impl Consumer for KafkaConsumer {
             }
             found.push((at, entry.offset));
         }
-        Ok(partitions.iter().map(|asked| found.iter().find(|(at, _)| *at == Some(*asked)).map(|(_, offset)| *offset).filter(|it| 0 <= *it)).collect())
+        Ok(partitions
+            .iter()
+            .map(|asked| found.iter().find(|(at, _)| *at == Some(*asked)).map(|(_, offset)| *offset).filter(|it| 0 <= *it))
+            .collect())
     }
 
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        offsets::bounds(&self.reader.client, &self.reader.topics, partition, BOUNDS_WAIT)
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        offsets::bounds(&self.reader.client, &self.reader.topics, partitions, BOUNDS_WAIT)
     }
 
     fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
@@ -169,6 +191,7 @@ impl Consumer for KafkaConsumer {
         let mut list = self.reader.topics.list(positions.iter().copied());
         let client = &self.reader.client;
         client.assign(Some(&list)).map_err(|it| log_error(&it, "take the partitions"))?;
+        self.unanswered = None;
         if list.is_empty() {
             return Ok(());
         }
@@ -176,7 +199,9 @@ impl Consumer for KafkaConsumer {
     }
 
     fn unassign(&mut self) -> Result<(), LogError> {
-        self.reader.client.assign(None).map_err(|it| log_error(&it, "give up the partitions"))
+        self.reader.client.assign(None).map_err(|it| log_error(&it, "give up the partitions"))?;
+        self.unanswered = None;
+        Ok(())
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
@@ -194,13 +219,19 @@ impl Consumer for KafkaConsumer {
     }
 
     /// A static member sends no LeaveGroup when it is closed, but it does when it unsubscribes: so that comes first, unless it is to stay.
-    /// The member id is dropped at the moment when the request is sent; closing earlier would keep it from being sent.
+    /// It unsubscribes only when nothing is left to be answered. Its member id is dropped at the moment when the request is sent; closing
+    /// before that would keep it from being sent.
     fn leave(&mut self, stay: bool, bound: Duration) -> Result<(), LogError> {
         let until = Instant::now() + bound;
         self.heard.leaving.store(true, Ordering::Release);
+        while self.event().is_some() {}
+        match self.unanswered {
+            Some(Unanswered::Assigned) => self.assign(&[])?,
+            Some(Unanswered::Revoked) => self.unassign()?,
+            None => {}
+        }
         if !stay {
             self.reader.client.unsubscribe().map_err(|it| log_error(&it, "leave the group"))?;
-            self.unassign()?; // Whether or not it was asked to: nothing is committed any more.
             self.drain(until, |client| !client.is_member())?;
         }
         self.reader.client.close().map_err(|it| log_error(&it, "close the consumer"))?;

@@ -29,6 +29,7 @@ pub(super) struct Deliveries {
     ends: Vec<(TopicPartition, Option<Offset>)>,
     stores: HashMap<TopicPartition, usize, FxBuildHasher>,
     refused: Vec<(Cause, LogError)>,
+    failed: bool,
     crowded: bool,
 }
 
@@ -44,6 +45,7 @@ impl Deliveries {
         self.inputs.clear();
         self.ends.iter_mut().for_each(|(_, end)| *end = None);
         self.refused.clear();
+        self.failed = false;
         self.crowded = false;
     }
 
@@ -84,6 +86,7 @@ impl Deliveries {
 
     fn failed(&mut self, cause: Option<Cause>, delivery: Delivery) {
         let error = errors::log_error(&Failure::of(delivery.code), "write the record");
+        self.failed |= !matches!(error.code, "_PURGE_QUEUE" | "_PURGE_INFLIGHT");
         if error.reaction != Reaction::RefuseRecord {
             return; // It is about the transaction, or about another record.
         }
@@ -107,6 +110,12 @@ impl Deliveries {
     /// The refused records.
     pub(super) fn refused(&mut self) -> Vec<(Cause, LogError)> {
         std::mem::take(&mut self.refused)
+    }
+
+    /// A record was not written, and not because the transaction was given up: the client's sequence numbers have a gap, in which
+    /// the next transaction would fail.
+    pub(super) fn any_failed(&self) -> bool {
+        self.failed
     }
 
     /// A batch of several records was too large: batches must become smaller.
@@ -161,9 +170,16 @@ mod tests {
         deliveries.begin();
         let inputs = [1, 1, 2, 3, 4].map(|offset| Cause::Input(at(0, 3), offset));
         let marks = inputs.map(|it| deliveries.mark(it));
-        for (mark, code, size) in [(marks[0], PURGED, 10), (marks[1], INVALID_TIMESTAMP, 10), (marks[2], TOO_LARGE, 1001), (marks[3], TOO_LARGE, 1000), (marks[4], 0, 10)] {
+        for (mark, code, size) in [
+            (marks[0], PURGED, 10),
+            (marks[1], INVALID_TIMESTAMP, 10),
+            (marks[2], TOO_LARGE, 1001),
+            (marks[3], TOO_LARGE, 1000),
+            (marks[4], 0, 10),
+        ] {
             deliveries.take(delivery(mark, code, -1, size));
         }
+        assert!(deliveries.any_failed());
         assert!(deliveries.crowded(), "the third stood in a batch with others, perhaps");
         let refused: Vec<_> = deliveries.refused().into_iter().map(|(cause, error)| (cause, error.code)).collect();
         assert_eq!(refused, [(inputs[1], "INVALID_TIMESTAMP"), (inputs[2], "MSG_SIZE_TOO_LARGE")]);

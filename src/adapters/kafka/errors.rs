@@ -110,8 +110,10 @@ pub(super) fn reaction(failure: &Failure) -> Reaction {
     }
 }
 
-/// The client's name of an error.
+/// The client's name of an error. With `auto.offset.reset=error` it has a name of its own for a position that the log doesn't have.
 pub(super) fn name(code: i32) -> &'static str {
+    let code =
+        if code == Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET as i32 { Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE as i32 } else { code };
     let full = Code::try_from(code).map_or("UNKNOWN_TO_THIS_CLIENT", |code| by_code(code).0);
     full.strip_prefix("RD_KAFKA_RESP_ERR_").unwrap_or(full)
 }
@@ -133,18 +135,26 @@ pub(super) fn log_error_at(failure: &Failure, doing: &str, at: Option<String>, p
 fn hint(code: i32) -> Option<&'static str> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "a hint is a courtesy: most errors have none")]
     Some(match Code::try_from(code).ok()? {
-        Code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN | Code::RD_KAFKA_RESP_ERR__TRANSPORT => "is the broker up, and is bootstrap.servers right?",
+        Code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN | Code::RD_KAFKA_RESP_ERR__TRANSPORT => {
+            "is the broker up, and is bootstrap.servers right?"
+        }
         Code::RD_KAFKA_RESP_ERR__RESOLVE => "is the host name in bootstrap.servers right?",
         Code::RD_KAFKA_RESP_ERR__SSL => "compare security.protocol and the ssl.* settings with the broker's listener",
-        Code::RD_KAFKA_RESP_ERR__AUTHENTICATION | Code::RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED => "check sasl.username, sasl.password and sasl.mechanism",
-        Code::RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM => "check sasl.mechanism against the broker's sasl.enabled.mechanisms",
-        Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => "give the user Read on topics that are read, and Write on topics that are written",
-        Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => "give the user Read on the group, which is the application.id",
-        Code::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED => "give the user Write on transactional ids that begin with the application.id",
-        Code::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED => "create the topics beforehand, or give the user Create on the cluster",
-        Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC | Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION => {
-            "was the topic deleted, or does it have fewer partitions than before?"
+        Code::RD_KAFKA_RESP_ERR__AUTHENTICATION | Code::RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED => {
+            "check sasl.username, sasl.password and sasl.mechanism"
         }
+        Code::RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM => "check sasl.mechanism against the broker's sasl.enabled.mechanisms",
+        Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
+            "give the user Read on topics that are read, and Write on topics that are written"
+        }
+        Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => "give the user Read on the group, which is the application.id",
+        Code::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+            "give the user Write on transactional ids that begin with the application.id"
+        }
+        Code::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED => "create the topics beforehand, or give the user Create on the cluster",
+        Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        | Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION => "was the topic deleted, or does it have fewer partitions than before?",
         Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => {
             "records were deleted before they were read, or the topic was made anew: nothing is skipped without being told to"
         }
@@ -152,13 +162,19 @@ fn hint(code: i32) -> Option<&'static str> {
         Code::RD_KAFKA_RESP_ERR_PRODUCER_FENCED | Code::RD_KAFKA_RESP_ERR__FENCED | Code::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH => {
             "the transaction took longer than its timeout, or another process runs with this instance.id"
         }
-        Code::RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT => "session.timeout.ms must lie between the broker's group.min and group.max.session.timeout.ms",
-        Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT => "transaction.timeout.ms must not be above the broker's transaction.max.timeout.ms",
+        Code::RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT => {
+            "session.timeout.ms must lie between the broker's group.min and group.max.session.timeout.ms"
+        }
+        Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT => {
+            "transaction.timeout.ms must not be above the broker's transaction.max.timeout.ms"
+        }
         Code::RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL => "other members of the group are no Goyt, or use another assignment strategy",
         Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE => "the topic's max.message.bytes is smaller",
         Code::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP => "the topic refuses record timestamps this far from the broker's clock",
         Code::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR => "the cluster has fewer brokers than that",
-        Code::RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP | Code::RD_KAFKA_RESP_ERR_GROUP_SUBSCRIBED_TO_TOPIC => "the application runs: stop it first",
+        Code::RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP | Code::RD_KAFKA_RESP_ERR_GROUP_SUBSCRIBED_TO_TOPIC => {
+            "the application runs: stop it first"
+        }
         _ => return None,
     })
 }

@@ -76,7 +76,8 @@ mod tests {
     fn a_line_that_differs_in_numbers_alone_is_said_once_a_minute() {
         let lines = LogLines::new("test");
         let start = Instant::now();
-        let line = |n| format!("localhost:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after {n}ms in state CONNECT)");
+        let line =
+            |n| format!("localhost:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after {n}ms in state CONNECT)");
         assert_eq!(lines.kept_back(&line(1), start), Some(0));
         assert_eq!(lines.kept_back(&line(2), start), None);
         assert_eq!(lines.kept_back(&line(3), start + AGAIN_AFTER / 2), None);

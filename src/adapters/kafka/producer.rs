@@ -108,7 +108,12 @@ impl Callbacks for Heard {
 }
 
 impl KafkaProducer {
-    pub(super) fn new(settings: &ClientSettings, topics: Arc<Topics>, worker: usize, group: Arc<Client>) -> Result<KafkaProducer, LogError> {
+    pub(super) fn new(
+        settings: &ClientSettings,
+        topics: Arc<Topics>,
+        worker: usize,
+        group: Arc<Client>,
+    ) -> Result<KafkaProducer, LogError> {
         let batch_size = settings.batch_size();
         settings.producer(worker, batch_size)?; // Mistakes are told now, not at the first transaction.
         Ok(KafkaProducer { settings: settings.clone(), topics, worker, group, guard: true, batch_size, session: None })
@@ -147,14 +152,9 @@ impl KafkaProducer {
             self.batch_size = (self.batch_size / BATCH_SHRINK).max(1);
             tracing::info!(batch_size = self.batch_size, "a batch was larger than a topic allows: batches become smaller");
         }
-        let failed = done.result.as_ref().is_err_and(|error| Reaction::AbortAndRewind < error.reaction);
-        session.stale |= late || crowded || failed;
-        Some(Committed {
-            result: done.result,
-            changelog_ends: deliveries.ends(),
-            refused: deliveries.refused(),
-            recycle: session.stale,
-        })
+        // Whatever a failed commit leaves behind in the client, a new one has none of it. Failures are rare enough for that.
+        session.stale |= late || crowded || done.result.is_err();
+        Some(Committed { result: done.result, changelog_ends: deliveries.ends(), refused: deliveries.refused(), recycle: session.stale })
     }
 }
 
@@ -180,7 +180,8 @@ impl Committer {
 
     fn commit(&self, work: &Work) -> Result<(), LogError> {
         if !work.offsets.is_empty() {
-            again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT)).map_err(|it| log_error(&it, "add the consumed offsets"))?;
+            again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
+                .map_err(|it| log_error(&it, "add the consumed offsets"))?;
         }
         again(|| self.client.commit_transaction()).map_err(|it| log_error(&it, "commit the transaction"))
     }
@@ -289,7 +290,9 @@ impl Producer for KafkaProducer {
         match session.done.recv_timeout(wait) {
             Ok(done) => self.finish(done),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => self.finish(Done { result: Err(out_of_order("its committing thread died")), took: Duration::ZERO }),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.finish(Done { result: Err(out_of_order("its committing thread died")), took: Duration::ZERO })
+            }
         }
     }
 
@@ -310,6 +313,7 @@ impl Producer for KafkaProducer {
                     session.heard.lines.say(4, "ABORT", &log_error(&failure, "abort the transaction").to_string());
                 }
             }
+            session.stale |= lock(&session.heard.deliveries).any_failed();
             session.stale |= self.guard && (session.heard.late.possible() || SLOW_COMMIT < begun.elapsed());
         }
         Ok(if session.stale { AfterAbort::Recycle } else { AfterAbort::Usable })

@@ -39,8 +39,18 @@ mod numbers {
         pub(super) fn rd_kafka_assign(rk: *mut sys::rd_kafka_t, list: *const sys::rd_kafka_topic_partition_list_t) -> c_int;
         pub(super) fn rd_kafka_pause_partitions(rk: *mut sys::rd_kafka_t, list: *mut sys::rd_kafka_topic_partition_list_t) -> c_int;
         pub(super) fn rd_kafka_resume_partitions(rk: *mut sys::rd_kafka_t, list: *mut sys::rd_kafka_topic_partition_list_t) -> c_int;
-        pub(super) fn rd_kafka_committed(rk: *mut sys::rd_kafka_t, list: *mut sys::rd_kafka_topic_partition_list_t, timeout_ms: c_int) -> c_int;
-        pub(super) fn rd_kafka_get_watermark_offsets(rk: *mut sys::rd_kafka_t, topic: *const c_char, partition: i32, low: *mut i64, high: *mut i64) -> c_int;
+        pub(super) fn rd_kafka_committed(
+            rk: *mut sys::rd_kafka_t,
+            list: *mut sys::rd_kafka_topic_partition_list_t,
+            timeout_ms: c_int,
+        ) -> c_int;
+        pub(super) fn rd_kafka_get_watermark_offsets(
+            rk: *mut sys::rd_kafka_t,
+            topic: *const c_char,
+            partition: i32,
+            low: *mut i64,
+            high: *mut i64,
+        ) -> c_int;
         pub(super) fn rd_kafka_err2str(code: c_int) -> *const c_char;
     }
 }
@@ -161,7 +171,13 @@ impl Client {
     /// # Errors
     /// When a setting is unknown or wrong, or the system refuses threads.
     pub(super) fn new(kind: Kind, settings: &ClientConfig, callbacks: Arc<dyn Callbacks>) -> Result<Client, Failure> {
-        let invalid = |text: String| Failure { code: sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__INVALID_ARG as i32, text, fatal: false, abortable: false, retriable: false };
+        let invalid = |text: String| Failure {
+            code: sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__INVALID_ARG as i32,
+            text,
+            fatal: false,
+            abortable: false,
+            retriable: false,
+        };
         let native = settings.create_native_config().map_err(|error| match error {
             KafkaError::ClientConfig(_, reason, ..) => invalid(reason),
             other => invalid(other.to_string()),
@@ -293,7 +309,12 @@ unsafe extern "C" fn on_delivery(_: *mut sys::rd_kafka_t, message: *const sys::r
     }
 }
 
-unsafe extern "C" fn on_rebalance(rk: *mut sys::rd_kafka_t, what: sys::rd_kafka_resp_err_t, partitions: *mut sys::rd_kafka_topic_partition_list_t, opaque: *mut c_void) {
+unsafe extern "C" fn on_rebalance(
+    rk: *mut sys::rd_kafka_t,
+    what: sys::rd_kafka_resp_err_t,
+    partitions: *mut sys::rd_kafka_topic_partition_list_t,
+    opaque: *mut c_void,
+) {
     let assign = what == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     // SAFETY: librdkafka gives a live handle, a list that lives for the call, and our opaque.
     unsafe {
@@ -305,7 +326,9 @@ unsafe extern "C" fn on_rebalance(rk: *mut sys::rd_kafka_t, what: sys::rd_kafka_
         let mut at_once = true;
         call(opaque, |callbacks| at_once = callbacks.rebalanced(what, &list::entries(partitions)));
         if at_once {
-            numbers::rd_kafka_assign(rk, null());
+            // Partitions to take are answered with none of them; to unassign would not count as an answer.
+            let nothing = PartitionList::new(0);
+            numbers::rd_kafka_assign(rk, if assign { nothing.list.as_ptr() } else { null_mut() });
         }
         sys::rd_kafka_yield(rk); // The poll under way returns, so that the event is answered soon.
     }

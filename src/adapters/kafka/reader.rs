@@ -35,7 +35,8 @@ impl Reader {
         self.client.consume(wait, max, &mut self.batch);
         let mut headers = emptied(std::mem::take(&mut self.headers));
         for message in self.batch.messages() {
-            let source = topic(&mut self.seen, &self.client, &self.topics, message).map(|topic| TopicPartition { topic, partition: message.partition() });
+            let source = topic(&mut self.seen, &self.client, &self.topics, message)
+                .map(|topic| TopicPartition { topic, partition: message.partition() });
             match source {
                 Some(source) if message.code() == 0 => {
                     headers.clear();
@@ -74,7 +75,7 @@ fn topic(seen: &mut Vec<(usize, TopicId, TopicHandle)>, client: &Arc<Client>, to
 
 /// The vector's memory, for references of another life; collecting in place allocates nothing.
 fn emptied<'a>(headers: Vec<HeaderRef<'_>>) -> Vec<HeaderRef<'a>> {
-    headers.into_iter().filter_map(|_| None).collect()
+    headers.into_iter().flat_map(|_| None).collect()
 }
 
 #[cfg(test)]

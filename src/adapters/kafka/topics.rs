@@ -16,7 +16,8 @@ pub(super) struct Topics {
 impl Topics {
     /// The topics; a [`TopicId`] is an index here. A name with a zero byte, which no topic has, is cut off there.
     pub(super) fn new(names: Vec<String>) -> Topics {
-        let names: Vec<CString> = names.into_iter().map(|name| CString::new(name.split('\0').next().unwrap_or_default()).unwrap_or_default()).collect();
+        let names: Vec<CString> =
+            names.into_iter().map(|name| CString::new(name.split('\0').next().unwrap_or_default()).unwrap_or_default()).collect();
         let ids = (0..).map(TopicId).zip(&names).map(|(id, name)| (name.clone(), id)).collect();
         Topics { names, ids }
     }

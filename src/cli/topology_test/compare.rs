@@ -134,7 +134,8 @@ fn entries<'a>(stores: &'a BTreeMap<String, Vec<Entry>>, named: &str) -> Result<
 
 /// A record in a line.
 fn shown(record: &Record) -> String {
-    let headers = record.headers.iter().filter(|it| it.0.starts_with("goyt.")).map(|(name, value)| format!(", {name} {}", text(value.as_deref())));
+    let headers =
+        record.headers.iter().filter(|it| it.0.starts_with("goyt.")).map(|(name, value)| format!(", {name} {}", text(value.as_deref())));
     format!("key {}, value {}{}", text(record.key.as_deref()), text(record.value.as_deref()), headers.collect::<String>())
 }
 

@@ -8,7 +8,7 @@ use super::{Case, Entry, ExpectedRecord, ExpectedStore, ExpectedTopic, ExpectedV
 use crate::engine::record::Millis;
 use crate::engine::topology::Mistake;
 
-/// 2026-01-01T00:00:00Z: the record timestamp where a test does not say, and wall-clock time where no record is later.
+/// 2026-01-01T00:00:00Z: the record timestamp where a test does not say.
 const NEW_YEAR: Millis = 1_767_225_600_000;
 
 const RECORD_FIELDS: [&str; 8] = ["topic", "key", "value", "text", "hex", "timestamp", "headers", "like"];
@@ -23,7 +23,10 @@ pub fn read(path: &str, text: &str) -> Result<TestFile, Vec<Mistake>> {
     match file {
         Some(file) if reading.mistakes.is_empty() => Ok(file),
         None if reading.mistakes.is_empty() => Ok(TestFile { topologies: Vec::new(), cases: Vec::new() }),
-        _ => Err(reading.mistakes),
+        _ => {
+            reading.mistakes.sort_by_key(|it| (it.line, it.column));
+            Err(reading.mistakes)
+        }
     }
 }
 
@@ -55,9 +58,8 @@ fn read_samples(node: Node, reading: &mut Reading<'_>) -> Samples {
 
 fn read_case(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Option<Case> {
     let line = node.line();
-    let mut fields = reading.fields(node, "a test", &["name", "now", "given", "then", "stores"]);
+    let mut fields = reading.fields(node, "a test", &["name", "given", "then", "stores"]);
     let name = fields.require("name", "the test", reading).and_then(|it| reading.word(&it, "name"));
-    let now = fields.take("now").and_then(|it| instant(&it, reading));
     let given = fields.require("given", "the test", reading).map(|it| reading.list(it, "given")).unwrap_or_default();
     let given: Vec<Option<Record>> = given.into_iter().map(|it| read_given(it, samples, reading)).collect();
     let given_count = given.len();
@@ -65,8 +67,7 @@ fn read_case(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Option
     let then = fields.take("then").map(|it| reading.list(it, "then")).unwrap_or_default();
     let then = then.into_iter().filter_map(|it| read_topic(it, given_count, reading)).collect();
     let stores = fields.take("stores").map(|it| read_stores(it, reading)).unwrap_or_default();
-    let latest = given.iter().map(|it| it.timestamp).max().unwrap_or(NEW_YEAR);
-    Some(Case { name: name?, line, now: now.unwrap_or(latest), given, then, stores })
+    Some(Case { name: name?, line, given, then, stores })
 }
 
 /// A record that is being put together.
@@ -81,6 +82,7 @@ struct Draft {
 
 fn read_given(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Option<Record> {
     let known = [&RECORD_FIELDS[..], &["with", "without"]].concat();
+    let mistakes_before = reading.mistakes.len();
     let mut fields = reading.fields(node, "a record", &known);
     let span = fields.span;
     let mut draft = Draft::default();
@@ -88,6 +90,7 @@ fn read_given(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Optio
         let name = reading.word(&like, "like")?;
         match samples.iter().find(|it| it.0 == name) {
             Some((_, sample)) => draft.clone_from(sample),
+            None if samples.is_empty() => reading.mistake(like.span, "there are no samples", "write `samples:` before `tests:`"),
             None => {
                 let names = samples.iter().map(|it| it.0.as_str()).collect::<Vec<_>>().join(", ");
                 reading.mistake(like.span, format!("there is no sample {name:?}"), format!("the samples are: {names}"));
@@ -101,6 +104,10 @@ fn read_given(node: Node, samples: &Samples, reading: &mut Reading<'_>) -> Optio
     }
     for field in without.map(|it| reading.list(it, "without")).unwrap_or_default() {
         value::without(&mut draft.value, &field, reading);
+    }
+    if mistakes_before < reading.mistakes.len() {
+        // What is missing now may be what could not be read.
+        return None;
     }
     let Some(topic) = draft.topic else {
         reading.mistake(span, "the record has no topic", "add `topic:`, or `like:` a sample that has one");
@@ -224,6 +231,7 @@ fn read_entry(node: Node, reading: &mut Reading<'_>) -> Option<Entry> {
     let mut fields = reading.fields(node, "an entry", &["key", "value"]);
     let key = fields.require("key", "the entry", reading).map(|it| reading.list(it, "key"))?;
     let key = key.into_iter().filter_map(|it| value::json(it, reading)).map(|it| it.parsed()).collect();
-    let value = fields.take("value").and_then(|it| value::json(it, reading)).map_or_else(|| Json::Object(serde_json::Map::new()), |it| it.parsed());
+    let value =
+        fields.take("value").and_then(|it| value::json(it, reading)).map_or_else(|| Json::Object(serde_json::Map::new()), |it| it.parsed());
     Some(Entry { key, value })
 }

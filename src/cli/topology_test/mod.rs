@@ -7,6 +7,9 @@ pub mod run;
 mod tree;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
@@ -29,8 +32,6 @@ pub struct Case {
     pub name: String,
     /// The line in which it begins.
     pub line: usize,
-    /// Wall-clock time while it runs.
-    pub now: Millis,
     /// The records that are read, in this order.
     pub given: Vec<Record>,
     /// All records that are written, by topic; a topic that is not named gets none.

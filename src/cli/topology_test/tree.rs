@@ -15,7 +15,10 @@ pub(super) struct Node {
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
     /// Text; `plain` when it stands without quotes and so may be a number, a word or null.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
 }
@@ -68,7 +71,11 @@ impl<'a> Reading<'a> {
         match self.document(&mut parser) {
             Ok(node) => node,
             Err(error) => {
-                self.mistake(Span::empty(*error.marker()), format!("not YAML: {}", error.info()), "look at the indentation, brackets and quotes before it");
+                self.mistake(
+                    Span::empty(*error.marker()),
+                    format!("not YAML: {}", error.info()),
+                    "look at the indentation, brackets and quotes before it",
+                );
                 None
             }
         }
@@ -127,7 +134,11 @@ impl<'a> Reading<'a> {
         match node.kind {
             Kind::List(items) => items,
             _ => {
-                self.mistake(node.span, format!("{what} is no list"), "write its items below it, each after `- `");
+                self.mistake(
+                    node.span,
+                    format!("{what} is no list"),
+                    format!("write `{what}: [ … ]`, or its items below it, each after `- `"),
+                );
                 Vec::new()
             }
         }

@@ -69,7 +69,11 @@ pub(super) fn json(node: Node, reading: &mut Reading<'_>) -> Option<Json> {
         Kind::Scalar { text, plain: true } => {
             let scalar = matches!(serde_json::from_str(&text), Ok(Parsed::Null | Parsed::Bool(_) | Parsed::Number(_)));
             if !scalar {
-                reading.mistake(node.span, format!("{text} is no number, true, false or null"), format!("a string stands in quotes: \"{text}\""));
+                reading.mistake(
+                    node.span,
+                    format!("{text} is no number, true, false or null"),
+                    format!("a string stands in quotes: \"{text}\""),
+                );
             }
             scalar.then_some(Json::Scalar(text))
         }

@@ -3,7 +3,14 @@
 //! A slot holds one scalar: a field of the event, a `let` binding, a field of a leg, of a state. Paths are resolved to slots when
 //! the file is checked, so evaluation looks nothing up by name.
 
+pub mod ast;
+pub mod check;
 pub mod eval;
+mod functions;
+mod lex;
+pub mod names;
+pub mod parse;
+pub mod scope;
 
 use crate::engine::value::Value;
 

@@ -64,7 +64,8 @@ fn a_number_that_the_client_does_not_know_recycles() {
 #[test]
 fn a_message_says_what_was_tried_why_it_failed_and_what_helps() {
     let code = Code::RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED;
-    let error = log_error_at(&Failure { text: "SASL authentication failed.".into(), ..failure(code) }, "connect", Some("orders/3".into()), None);
+    let error =
+        log_error_at(&Failure { text: "SASL authentication failed.".into(), ..failure(code) }, "connect", Some("orders/3".into()), None);
     assert_eq!(error.code, "SASL_AUTHENTICATION_FAILED");
     assert_eq!(error.to_string(), "connect: SASL authentication failed; check sasl.username, sasl.password and sasl.mechanism (orders/3)");
 }

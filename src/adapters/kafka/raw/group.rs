@@ -95,7 +95,8 @@ impl Client {
     pub(in super::super) fn known_end(&self, topic: &CStr, partition: i32) -> Option<i64> {
         let (mut low, mut high) = (-1, -1);
         // SAFETY: the handle lives; both results are written.
-        let code = unsafe { numbers::rd_kafka_get_watermark_offsets(self.rk.as_ptr(), topic.as_ptr(), partition, &raw mut low, &raw mut high) };
+        let code =
+            unsafe { numbers::rd_kafka_get_watermark_offsets(self.rk.as_ptr(), topic.as_ptr(), partition, &raw mut low, &raw mut high) };
         (code == 0 && high >= 0).then_some(high)
     }
 
@@ -142,7 +143,11 @@ impl Client {
         bound: Duration,
         found: impl FnMut(Entry<'_>) -> T,
     ) -> Result<Vec<T>, Failure> {
-        let mark = if end { sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST } else { sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST };
+        let mark = if end {
+            sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST
+        } else {
+            sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST
+        };
         let mut list = PartitionList::new(partitions.len());
         for (topic, partition) in partitions {
             list.add(topic, *partition, mark as i64);
@@ -150,7 +155,9 @@ impl Client {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
         // SAFETY: the handle, the list, the options and the queue live for the call, which copies the list.
         // Without further options it reads uncommitted.
-        let event = self.request(operation, bound, |options, queue| unsafe { sys::rd_kafka_ListOffsets(self.rk.as_ptr(), list.list.as_ptr(), options, queue) })?;
+        let event = self.request(operation, bound, |options, queue| unsafe {
+            sys::rd_kafka_ListOffsets(self.rk.as_ptr(), list.list.as_ptr(), options, queue)
+        })?;
         // SAFETY: the event lives until the end of the function, and what is read of it belongs to it; `infos` has `count` elements.
         let entries: Vec<Entry<'_>> = unsafe {
             let mut count = 0;
@@ -180,7 +187,8 @@ impl Client {
         unsafe {
             let mut count = 0;
             let result = sys::rd_kafka_event_DeleteConsumerGroupOffsets_result(event.0);
-            let groups = if result.is_null() { null_mut() } else { sys::rd_kafka_DeleteConsumerGroupOffsets_result_groups(result, &raw mut count) };
+            let groups =
+                if result.is_null() { null_mut() } else { sys::rd_kafka_DeleteConsumerGroupOffsets_result_groups(result, &raw mut count) };
             for index in 0..count {
                 let error = sys::rd_kafka_group_result_error(*groups.add(index));
                 Failure::check(if error.is_null() { 0 } else { numbers::rd_kafka_error_code(error) })?;

@@ -115,7 +115,14 @@ impl Client {
     /// When the coordinators refuse; when it takes longer than `bound`.
     pub(in super::super) fn send_offsets(&self, offsets: &PartitionList, group: &GroupMetadata, bound: Duration) -> Result<(), Failure> {
         // SAFETY: the handle, the list and the description live.
-        unsafe { Failure::take(sys::rd_kafka_send_offsets_to_transaction(self.rk.as_ptr(), offsets.list.as_ptr(), group.at.as_ptr(), millis(bound))) }
+        unsafe {
+            Failure::take(sys::rd_kafka_send_offsets_to_transaction(
+                self.rk.as_ptr(),
+                offsets.list.as_ptr(),
+                group.at.as_ptr(),
+                millis(bound),
+            ))
+        }
     }
 
     /// Sends what is queued and commits; as long as it takes.

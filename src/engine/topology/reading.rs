@@ -1,0 +1,122 @@
+//! Reads a tree's maps, lists and words, and notes what is missing, unknown or of another shape.
+
+use super::mistake::{Mistakes, Span};
+use super::tree::{Key, Kind, Node, Scalar, Style};
+use crate::engine::expr::names::known_names;
+
+/// Reads parts of a tree.
+pub struct Reading<'m, 's> {
+    /// Where mistakes go.
+    pub mistakes: &'m mut Mistakes<'s>,
+}
+
+/// A map that was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'t> {
+    /// The map itself.
+    pub node: &'t Node,
+    /// Its entries.
+    pub entries: &'t [(Key, Node)],
+}
+
+impl<'t> Fields<'t> {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'t Node> {
+        self.entries.iter().find(|(it, _)| it.text == key).map(|(_, it)| it)
+    }
+}
+
+/// A setting of the format: a name, a topic, an event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Word<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// Where it stands.
+    pub node: &'t Node,
+}
+
+impl Reading<'_, '_> {
+    /// Notes a mistake.
+    pub fn mistake<T>(&mut self, span: &Span, reason: impl Into<String>, hint: impl Into<String>) -> Option<T> {
+        self.mistakes.add(span.clone(), reason, hint);
+        None
+    }
+
+    /// A map of any keys. `what` it is: `the inputs`, `a step`.
+    pub fn map<'t>(&mut self, node: &'t Node, what: &str) -> Option<Fields<'t>> {
+        match &node.kind {
+            Kind::Map(entries) => Some(Fields { node, entries }),
+            Kind::Scalar(_) | Kind::List(_) => {
+                self.mistake(&node.span, format!("{what}: `key: value` is expected, not {}", node.described()), "write `{ key: value, … }` or one `key: value` a line")
+            }
+        }
+    }
+
+    /// A map of these keys; others are mistakes.
+    pub fn fields<'t>(&mut self, node: &'t Node, what: &str, known: &[&str]) -> Option<Fields<'t>> {
+        let fields = self.map(node, what)?;
+        for (key, value) in fields.entries {
+            if known.contains(&key.text.as_str()) {
+                continue;
+            }
+            let cut = matches!(&value.kind, Kind::Scalar(it) if it.text.is_empty() && it.style == Style::Plain);
+            let hint = if cut {
+                "inside `{ … }` a comma begins a new entry: an expression with a comma belongs in a block (`|`)".to_owned()
+            } else {
+                known_names(&key.text, "keys", known.iter().copied())
+            };
+            self.mistakes.add(key.span.clone(), format!("{what} has no key `{}`", key.text), hint);
+        }
+        Some(fields)
+    }
+
+    /// The value of a key that must be there.
+    pub fn required<'t>(&mut self, fields: &Fields<'t>, what: &str, key: &str, example: &str) -> Option<&'t Node> {
+        match fields.get(key) {
+            Some(it) => Some(it),
+            None => {
+                let start = fields.node.span.start;
+                let end = (start + 1).max(fields.entries.first().map_or(start, |(it, _)| it.span.end));
+                self.mistake(&(start..end), format!("{what} needs `{key}`"), format!("write `{example}`"))
+            }
+        }
+    }
+
+    /// The items of a list.
+    pub fn list<'t>(&mut self, node: &'t Node, what: &str) -> Option<&'t [Node]> {
+        match &node.kind {
+            Kind::List(items) => Some(items),
+            Kind::Scalar(_) | Kind::Map(_) => {
+                self.mistake(&node.span, format!("{what}: a list is expected, not {}", node.described()), "write `[a, b]` or one `- a` a line")
+            }
+        }
+    }
+
+    /// A scalar, however it is written.
+    pub fn scalar<'t>(&mut self, node: &'t Node, what: &str) -> Option<&'t Scalar> {
+        match &node.kind {
+            Kind::Scalar(it) if it.style == Style::Quoted || !it.text.trim().is_empty() => Some(it),
+            _ => self.mistake(&node.span, format!("{what} is expected, not {}", node.described()), "write one value behind the key"),
+        }
+    }
+
+    /// The text of a scalar.
+    pub fn text<'t>(&mut self, node: &'t Node) -> Option<&'t str> {
+        self.scalar(node, "a text").map(|it| it.text.as_str())
+    }
+
+    /// A word: a setting of the format.
+    pub fn word<'t>(&mut self, node: &'t Node, what: &str) -> Option<Word<'t>> {
+        self.scalar(node, what).map(|it| Word { text: it.text.trim(), node })
+    }
+
+    /// One node or a list of them.
+    pub fn one_or_more<'t>(&mut self, node: &'t Node) -> Option<Vec<&'t Node>> {
+        match &node.kind {
+            Kind::List(items) if items.is_empty() => self.mistake(&node.span, "the list is empty", "name at least one"),
+            Kind::List(items) => Some(items.iter().collect()),
+            Kind::Scalar(_) | Kind::Map(_) => Some(vec![node]),
+        }
+    }
+}
