@@ -230,8 +230,7 @@ fn clients(settings: &Settings, instance: &str) -> ClientSettings {
 fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
-        // Write buffers are charged to the block cache: the sum of both settings bounds them together.
-        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes.saturating_add(settings.rocksdb_write_buffer_bytes)),
+        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),
         write_buffer_bytes: bytes(settings.rocksdb_write_buffer_bytes),
         ..RocksSettings::default()
     }
