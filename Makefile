@@ -7,8 +7,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export ROCKSDB_LIB_DIR := $(abspath $(TARGET))/lib
 # Without the prebuilt library RocksDB is compiled. Asked when the recipe runs: what it depends on may just have brought it.
 CARGO = $(shell test -e $(ROCKSDB_LIB_DIR)/librocksdb.so || echo ROCKSDB_COMPILE=1) cargo
-# All but tests/broker, which needs a Kafka.
-WITHOUT_BROKER = --lib --bins $(patsubst tests/%.rs,--test %,$(wildcard tests/*.rs))
+# Each file and each folder with a main.rs in tests/ is a program; these two need a Kafka.
+WITH_BROKER = broker kafka_adapter
+PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
+WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
 .PHONY: help setup build test build-tests check fmt lint doc unit fix run broker broker-stop clean-broker release

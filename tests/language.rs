@@ -8,7 +8,8 @@ use goyt::engine::topology::{Mistake, Sources, describe, plan};
 
 /// The files of a folder with an extension, as (name, text), sorted.
 fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
-    let mut paths: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap().map(|it| it.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap().map(|it| it.unwrap().path()).collect();
     paths.retain(|it| it.extension().is_some_and(|it| it == extension));
     paths.sort();
     paths.iter().map(|it| (format!("{folder}/{}", it.file_name().unwrap().to_str().unwrap()), fs::read_to_string(it).unwrap())).collect()

@@ -1,5 +1,7 @@
 //! The log in memory does what a broker does.
 
+#![cfg(test)]
+
 mod conformance;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

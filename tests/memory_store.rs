@@ -1,5 +1,7 @@
 //! Stores in memory: what outlives the task that wrote it, and what is refused.
 
+#![cfg(test)]
+
 use goyt::adapters::memory::store::MemoryStores;
 use goyt::engine::plan::{Decode, StoreKind, StorePlan, Subtopology};
 use goyt::engine::record::TopicId;

@@ -42,7 +42,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// # Errors
 /// What ends the process before anything runs.
 pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> Result<Exit, Failure> {
-    let directory = Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
+    let directory =
+        Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let instance = directory.instance_id(settings.instance_id.as_deref()).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let clock = SystemClock::start();
     let Some(states) = prepare_topics(settings, plan, options, stop, &clock)? else { return Ok(Exit::OK) };
@@ -87,12 +88,7 @@ struct KafkaWorlds {
 impl Worlds for KafkaWorlds {
     fn world(&self, worker: usize) -> Result<World, Error> {
         let log = KafkaLog::new(&self.clients, self.topics.clone(), worker)?;
-        Ok(World {
-            log: Box::new(log),
-            stores: Box::new(self.stores.clone()),
-            clock: self.clock(),
-            report: Arc::clone(&self.report),
-        })
+        Ok(World { log: Box::new(log), stores: Box::new(self.stores.clone()), clock: self.clock(), report: Arc::clone(&self.report) })
     }
 
     fn clock(&self) -> Box<dyn Clock> {
@@ -142,7 +138,8 @@ fn look_and_create(plan: &Plan, creation: Creation<'_>, admin: &mut dyn Admin) -
 }
 
 fn faults(states: &[TopicState]) -> Option<Failure> {
-    let faults: Vec<String> = states.iter().filter(|it| it.status.is_fault()).map(|it| format!("topic {}: {}", it.name, said(it))).collect();
+    let faults: Vec<String> =
+        states.iter().filter(|it| it.status.is_fault()).map(|it| format!("topic {}: {}", it.name, said(it))).collect();
     let hint = "\n  hint: `goyt topics` shows all of them; `--create-topics` makes missing inputs";
     (!faults.is_empty()).then(|| Failure::new(Exit::FAILED, faults.join("\n") + hint))
 }

@@ -1,4 +1,4 @@
-//! Configuration: every setting is declared once, in [`settings`]; loading, `--help` and the reference come from there.
+//! Configuration: every setting is declared once, in `settings`; loading, `--help` and the reference come from there.
 
 mod file;
 mod limits;

@@ -258,9 +258,9 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in any::<Vec<u8>>(), (_, of) in values()) {
             let mut rest = &bytes[..];
-            let _ = read_value(&mut rest, &of);
+            drop(read_value(&mut rest, &of));
             let mut rest = &bytes[..];
-            let _ = read_key(&mut rest, &of);
+            drop(read_key(&mut rest, &of));
         }
     }
 }

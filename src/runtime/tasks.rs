@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::ports::{Store, StoreError, Stores, TaskStores};
 use super::status::{Change, Report};
+use crate::engine::operators::Stop;
 use crate::engine::plan::Plan;
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
-use crate::engine::operators::Stop;
 use crate::engine::state::Committed;
 use crate::engine::task::effects::Effects;
 use crate::engine::task::{Outcome, Sweep, Task};
@@ -220,7 +220,9 @@ impl Tasks {
                 continue;
             }
             if let Err(error) = open.store.flush() {
-                report(&Change::Waiting { reason: format!("state of {} could not be flushed, its tail will be restored: {error}", open.task.id) });
+                report(&Change::Waiting {
+                    reason: format!("state of {} could not be flushed, its tail will be restored: {error}", open.task.id),
+                });
             }
             report(&Change::Closed { task: open.task.id.clone() });
         }

@@ -1,6 +1,6 @@
 //! Tests of the real binary on a real Kafka. One program for all of them, one module for each subject.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "these are tests, helpers included")]
+#![cfg(test)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,7 @@
 //! The adapter of Kafka does on a real broker what the ports promise. Needs one: see [`world::bootstrap`].
 
+#![cfg(test)]
+
 mod cases;
 #[path = "../conformance/mod.rs"]
 mod conformance;

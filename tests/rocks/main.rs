@@ -1,5 +1,7 @@
 //! State on disk: what is kept, and what is refused by name.
 
+#![cfg(test)]
+
 mod accidents;
 mod place;
 

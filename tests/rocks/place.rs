@@ -171,7 +171,7 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: the store may still have files open there.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        drop(Command::new("umount").arg("-l").arg(self.0.path()).status());
     }
 }
 

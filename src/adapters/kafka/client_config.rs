@@ -118,7 +118,7 @@ impl ClientSettings {
         ];
         let defaults = [
             ("session.timeout.ms", session.to_string()),
-            ("heartbeat.interval.ms", (session / 3).clamp(1, 3000).to_string()),
+            ("heartbeat.interval.ms", (session / 3).clamp(1, 500).to_string()), // A member learns of a rebalance by it.
             ("max.poll.interval.ms", session.max(300_000).to_string()),
             ("fetch.queue.backoff.ms", "5".into()), // The default, 1 s, is what a reader with a small queue waits.
             ("queued.min.messages", "10000".into()),

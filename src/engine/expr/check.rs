@@ -62,9 +62,7 @@ impl Checked {
         let literal = match (&self.expr, to) {
             (Expr::Const(Value::Int(it)), Type::Decimal) => Some(Value::Decimal(Decimal::from(*it))),
             (Expr::Const(Value::Str(it)), Type::Uuid) => uuid::Uuid::try_parse(it).ok().map(|it| Value::Uuid(it.as_u128())),
-            (Expr::Const(Value::Str(it)), Type::Time) => {
-                it.parse::<jiff::Timestamp>().ok().map(|it| Value::Time(it.as_microsecond()))
-            }
+            (Expr::Const(Value::Str(it)), Type::Time) => it.parse::<jiff::Timestamp>().ok().map(|it| Value::Time(it.as_microsecond())),
             _ => None,
         };
         match literal {
@@ -213,7 +211,9 @@ impl<'s> Checker<'s> {
     pub(super) fn value(&mut self, ast: &Ast) -> Option<Checked> {
         let of = self.expr(ast)?;
         match &of.of {
-            Type::Null => self.problem(&ast.span, "a value is needed, and this is null", "null can only be compared: `x == null`, `x != null`"),
+            Type::Null => {
+                self.problem(&ast.span, "a value is needed, and this is null", "null can only be compared: `x == null`, `x != null`")
+            }
             Type::Optional(_) => {
                 let hint = "test it before: `… != null && …`, in a `require`, or in `when`; or give another value: `coalesce(…, other)`";
                 self.problem(&ast.span, "this can be null, and a value is needed", hint)
@@ -442,7 +442,9 @@ impl<'s> Checker<'s> {
                 "of which currency? make it money with `money(x, currency)`, or take the other's `.amount`"
             }
             (Type::Decimal, Type::Int) | (Type::Int, Type::Decimal) => "make the int a decimal: `decimal(x)`",
-            (Type::Decimal, Type::String) | (Type::String, Type::Decimal) => "a number stands without quotes; a text becomes one by `decimal(x) else …`",
+            (Type::Decimal, Type::String) | (Type::String, Type::Decimal) => {
+                "a number stands without quotes; a text becomes one by `decimal(x) else …`"
+            }
             (_, Type::String) | (Type::String, _) => "make the other a text: `string(x)`",
             _ => "both must be of one type",
         };

@@ -25,7 +25,10 @@ const FUNCTIONS: [(&str, Function, &str); 12] = [
 
 /// Names that people look for here, and why they are not there.
 const ABSENT: [(&[&str], &str); 2] = [
-    (&["now", "random", "uuid", "today"], "there is no clock and no chance: a replay must give the same; an event's time is `event.timestamp`"),
+    (
+        &["now", "random", "uuid", "today"],
+        "there is no clock and no chance: a replay must give the same; an event's time is `event.timestamp`",
+    ),
     (&["float", "double", "round", "div"], "nothing is rounded: amounts are exact decimals"),
 ];
 

@@ -43,12 +43,15 @@ struct Recent {
     limit_bytes: usize,
 }
 
+/// Where bytes begin and end.
+type Span = (usize, usize);
+
 /// The writes of one record, in order.
 #[derive(Debug, Default)]
 struct RecordWrites {
     bytes: Vec<u8>,
     /// Store, key range, value range (`None` deletes).
-    writes: Vec<(usize, (usize, usize), Option<(usize, usize)>)>,
+    writes: Vec<(usize, Span, Option<Span>)>,
 }
 
 impl Overlay {

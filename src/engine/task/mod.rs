@@ -231,11 +231,7 @@ impl Task {
     ///
     /// # Errors
     /// When the state failed.
-    pub fn seal(
-        &mut self,
-        committed: &mut dyn Sweep,
-        mut write: impl FnMut(usize, &[u8], Option<&[u8]>),
-    ) -> Result<(), StoreError> {
+    pub fn seal(&mut self, committed: &mut dyn Sweep, mut write: impl FnMut(usize, &[u8], Option<&[u8]>)) -> Result<(), StoreError> {
         let plan = Arc::clone(&self.plan);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {

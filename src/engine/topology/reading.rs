@@ -47,9 +47,11 @@ impl Reading<'_, '_> {
     pub fn map<'t>(&mut self, node: &'t Node, what: &str) -> Option<Fields<'t>> {
         match &node.kind {
             Kind::Map(entries) => Some(Fields { node, entries }),
-            Kind::Scalar(_) | Kind::List(_) => {
-                self.mistake(&node.span, format!("{what}: `key: value` is expected, not {}", node.described()), "write `{ key: value, … }` or one `key: value` a line")
-            }
+            Kind::Scalar(_) | Kind::List(_) => self.mistake(
+                &node.span,
+                format!("{what}: `key: value` is expected, not {}", node.described()),
+                "write `{ key: value, … }` or one `key: value` a line",
+            ),
         }
     }
 
@@ -87,9 +89,11 @@ impl Reading<'_, '_> {
     pub fn list<'t>(&mut self, node: &'t Node, what: &str) -> Option<&'t [Node]> {
         match &node.kind {
             Kind::List(items) => Some(items),
-            Kind::Scalar(_) | Kind::Map(_) => {
-                self.mistake(&node.span, format!("{what}: a list is expected, not {}", node.described()), "write `[a, b]` or one `- a` a line")
-            }
+            Kind::Scalar(_) | Kind::Map(_) => self.mistake(
+                &node.span,
+                format!("{what}: a list is expected, not {}", node.described()),
+                "write `[a, b]` or one `- a` a line",
+            ),
         }
     }
 

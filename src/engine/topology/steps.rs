@@ -107,8 +107,7 @@ pub struct EmitSpec<'t> {
     pub value: Option<&'t Node>,
 }
 
-const OPERATORS: [&str; 11] =
-    ["let", "require", "filter", "branch", "split", "key", "dedup", "unique", "allot", "aggregate", "emit"];
+const OPERATORS: [&str; 11] = ["let", "require", "filter", "branch", "split", "key", "dedup", "unique", "allot", "aggregate", "emit"];
 /// Operators that are planned.
 const NOT_YET: [&str; 6] = ["lookup", "window", "saga", "timer", "journal", "join"];
 
@@ -133,7 +132,11 @@ impl<'t> Reading<'_, '_> {
         };
         let name = operator.text.as_str();
         if NOT_YET.contains(&name) {
-            return self.mistake(&operator.span, format!("`{name}` is not supported yet"), format!("the operators now are: {}", OPERATORS.join(", ")));
+            return self.mistake(
+                &operator.span,
+                format!("`{name}` is not supported yet"),
+                format!("the operators now are: {}", OPERATORS.join(", ")),
+            );
         }
         if !OPERATORS.contains(&name) {
             return self.mistake(&operator.span, format!("there is no operator `{name}`"), known_names(name, "operators", OPERATORS));
@@ -147,7 +150,11 @@ impl<'t> Reading<'_, '_> {
             Some(it) => self.id(it),
             None if name == "emit" => None,
             None => {
-                self.mistakes.add(operator.span.clone(), format!("{what} needs an `id`"), "write `id: …`: it names stores, topics and metrics, and must not change later");
+                self.mistakes.add(
+                    operator.span.clone(),
+                    format!("{what} needs an `id`"),
+                    "write `id: …`: it names stores, topics and metrics, and must not change later",
+                );
                 None
             }
         };
@@ -162,10 +169,15 @@ impl<'t> Reading<'_, '_> {
                 otherwise: self.required(fields, what, "else", "else: reject(CODE)"),
             },
             "filter" => StepKind::Filter { that: self.required(fields, what, "that", "that: event.amount > 0") },
-            "branch" => StepKind::Branch(self.required(fields, what, "cases", "cases: [{ when: …, steps: … }]").and_then(|it| self.cases(it))?),
+            "branch" => {
+                StepKind::Branch(self.required(fields, what, "cases", "cases: [{ when: …, steps: … }]").and_then(|it| self.cases(it))?)
+            }
             "split" => StepKind::Split {
                 leg: self.required(fields, what, "as", "as: leg").and_then(|it| self.name(it)),
-                into: self.required(fields, what, "into", "into: [{ part: event.a }, { part: event.b }]").and_then(|it| self.legs(it)).unwrap_or_default(),
+                into: self
+                    .required(fields, what, "into", "into: [{ part: event.a }, { part: event.b }]")
+                    .and_then(|it| self.legs(it))
+                    .unwrap_or_default(),
             },
             "key" => StepKind::Key { by: self.by(fields, what) },
             "dedup" => StepKind::Dedup(self.dedup(fields)),
@@ -173,7 +185,8 @@ impl<'t> Reading<'_, '_> {
             "allot" => StepKind::Allot { name: self.required(fields, what, "as", "as: number").and_then(|it| self.name(it)) },
             "aggregate" => {
                 let by = self.by(fields, what);
-                let init = self.required(fields, what, "init", "init: { count: 0 }").and_then(|it| self.state(it, "`init`")).unwrap_or_default();
+                let init =
+                    self.required(fields, what, "init", "init: { count: 0 }").and_then(|it| self.state(it, "`init`")).unwrap_or_default();
                 let update = self.required(fields, what, "update", "update: { count: state.count + 1 }");
                 StepKind::Aggregate { by, init, update: update.and_then(|it| self.state(it, "`update`")).unwrap_or_default() }
             }
@@ -192,7 +205,8 @@ impl<'t> Reading<'_, '_> {
 
     /// Entries whose keys are names of the topology's own.
     fn named(&mut self, fields: &Fields<'t>, but: &[&str], what: &str, example: &str) -> Vec<(&'t Key, &'t Node)> {
-        let named: Vec<(&Key, &Node)> = fields.entries.iter().filter(|(it, _)| !but.contains(&it.text.as_str())).map(|(key, it)| (key, it)).collect();
+        let named: Vec<(&Key, &Node)> =
+            fields.entries.iter().filter(|(it, _)| !but.contains(&it.text.as_str())).map(|(key, it)| (key, it)).collect();
         if named.is_empty() {
             self.mistakes.add(fields.node.span.clone(), format!("{what} names nothing"), format!("write `{example}`"));
         }
@@ -220,7 +234,11 @@ impl<'t> Reading<'_, '_> {
         if let Some(steps) = fields.get("otherwise") {
             for key in ["when", "event", "steps"] {
                 if let Some((key, _)) = fields.entries.iter().find(|(it, _)| it.text == key) {
-                    self.mistakes.add(key.span.clone(), format!("`{}` can't stand beside `otherwise`", key.text), "`otherwise:` takes all records that are left; its steps stand under it");
+                    self.mistakes.add(
+                        key.span.clone(),
+                        format!("`{}` can't stand beside `otherwise`", key.text),
+                        "`otherwise:` takes all records that are left; its steps stand under it",
+                    );
                 }
             }
             return Some(CaseSpec { node, when: None, event: None, steps: self.steps(steps)? });
@@ -278,9 +296,14 @@ impl<'t> Reading<'_, '_> {
             self.mistakes.add(span.clone(), format!("`{text}` has a meaning of its own"), "choose another name");
             return false;
         }
-        let fits = text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_') && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        let fits = text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_')
+            && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !fits {
-            self.mistakes.add(span.clone(), format!("`{text}` is no name"), "a name that expressions use has letters, digits and `_`, and begins with a letter");
+            self.mistakes.add(
+                span.clone(),
+                format!("`{text}` is no name"),
+                "a name that expressions use has letters, digits and `_`, and begins with a letter",
+            );
         }
         fits
     }

@@ -103,7 +103,11 @@ impl Node {
 pub fn read(mistakes: &mut Mistakes<'_>) -> Option<Node> {
     let text = mistakes.text();
     if BYTES_MAX < text.len() {
-        mistakes.add(0..0, format!("the file is larger than {BYTES_MAX} bytes"), "a topology is a page or two of text: is this the right file?");
+        mistakes.add(
+            0..0,
+            format!("the file is larger than {BYTES_MAX} bytes"),
+            "a topology is a page or two of text: is this the right file?",
+        );
         return None;
     }
     let offsets = Offsets::of(text);

@@ -54,7 +54,14 @@ impl Checking<'_, '_> {
     }
 
     /// Whether an `else` is where it must be, and nowhere else.
-    fn outcome(&mut self, node: &Node, of: Option<&Checked>, otherwise: Option<(Otherwise, Span)>, way: &Way, place: Place) -> Option<Otherwise> {
+    fn outcome(
+        &mut self,
+        node: &Node,
+        of: Option<&Checked>,
+        otherwise: Option<(Otherwise, Span)>,
+        way: &Way,
+        place: Place,
+    ) -> Option<Otherwise> {
         let fallible = of.and_then(|it| it.fallible.clone());
         let problem = match (otherwise, fallible) {
             (Some((_, span)), _) if place != Place::Binding => {
@@ -156,6 +163,8 @@ impl Checking<'_, '_> {
 
 fn nothing_is_rejected(span: Span, way: &Way) -> Problem {
     let key = way.behind.clone().unwrap_or_default();
-    let hint = format!("write `stop`, or move it before `{key}`: what was sent through a repartition topic is half done, and can't be a dead letter");
+    let hint = format!(
+        "write `stop`, or move it before `{key}`: what was sent through a repartition topic is half done, and can't be a dead letter"
+    );
     Problem::new(span, format!("nothing can be rejected behind the `key` step `{key}`"), hint)
 }

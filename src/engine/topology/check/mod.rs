@@ -159,7 +159,11 @@ impl Checking<'_, '_> {
                 StepKind::Key { by } => {
                     let operator = self.key(by, &way);
                     if rest.is_empty() {
-                        self.mistakes.add(spec.operator.span.clone(), "nothing stands behind this `key`", "add the steps that need the new key, or remove it");
+                        self.mistakes.add(
+                            spec.operator.span.clone(),
+                            "nothing stands behind this `key`",
+                            "add the steps that need the new key, or remove it",
+                        );
                     }
                     let behind = self.steps(rest, Way { behind: Some(id.clone()), ..way.clone() });
                     self.out.behind.insert(id.clone(), behind);
@@ -184,7 +188,9 @@ impl Checking<'_, '_> {
         let (id, span, hint) = match (&spec.id, &spec.kind) {
             (Some(id), _) => (id.text, id.node.span.clone(), "an id names a step in the whole file: choose another one"),
             (None, StepKind::Emit(emit)) => match emit.to {
-                Some(to) => (to.text, spec.operator.span.clone(), "give this `emit` an `id` of its own: without one it is named after its topic"),
+                Some(to) => {
+                    (to.text, spec.operator.span.clone(), "give this `emit` an `id` of its own: without one it is named after its topic")
+                }
                 None => ("", spec.operator.span.clone(), ""),
             },
             // The missing id was told; the step is checked all the same.
@@ -232,4 +238,3 @@ impl Checking<'_, '_> {
 fn variable(slot: Slot, of: Type, one_of: Vec<String>) -> Entry {
     Entry::Value(Variable { slot, of, one_of })
 }
-
