@@ -2,8 +2,6 @@
 
 #![cfg(test)]
 
-#![cfg(test)]
-
 use std::sync::Arc;
 
 use goyt::adapters::memory::driver::TopologyDriver;
