@@ -12,7 +12,6 @@ use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
 use crate::cli::cluster;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::out;
 use crate::cli::run::Options;
 use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
@@ -31,6 +30,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 const INPUT_PARTITIONS: i32 = 6;
 /// Pause between looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long one try to reach the cluster at the start may take.
+const REACH_WITHIN: Duration = Duration::from_secs(1);
 /// Pause between tries to reach the cluster at the start.
 const REACH_EVERY: Duration = Duration::from_millis(500);
 /// How often state directories whose tasks moved away are looked for.
@@ -123,7 +124,7 @@ fn prepare_topics(
             Ok(states) => return faults(&states).map_or(Ok(Some(states)), Err),
             Err(AdminError::Unreachable(_)) => {
                 if !std::mem::replace(&mut said, true) {
-                    out::say(&format!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers));
+                    tracing::warn!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers);
                 }
             }
             Err(error) => return Err(cluster::failure(&error, settings)),
@@ -139,6 +140,7 @@ fn prepare_topics(
 }
 
 fn look_and_create(plan: &Plan, creation: Creation<'_>, admin: &mut dyn Admin) -> Result<Vec<TopicState>, AdminError> {
+    admin.reach(REACH_WITHIN)?;
     let mut states = topics::look(plan, creation, admin)?;
     topics::create(&mut states, admin)?;
     Ok(states)

@@ -1,9 +1,24 @@
 //! The way to the cluster for commands that look at topics and groups.
 
+use std::time::Duration;
+
 use crate::adapters::kafka::{ClientSettings, KafkaAdmin};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Settings;
 use crate::runtime::admin::{Admin, AdminError};
+
+/// How long a command tries to reach the cluster.
+const REACH_WITHIN: Duration = Duration::from_secs(5);
+
+/// A client for topics and groups, of a cluster that has answered.
+///
+/// # Errors
+/// When the client refuses its properties; when the cluster does not answer.
+pub fn reach(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
+    let mut admin = connect(settings)?;
+    admin.reach(REACH_WITHIN).map_err(|it| failure(&it, settings))?;
+    Ok(admin)
+}
 
 /// A client for topics and groups. Nothing is asked of the cluster yet.
 ///

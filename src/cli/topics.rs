@@ -43,7 +43,7 @@ impl Topics {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let settings = self.settings.load(&[])?;
         let plan = plan(&self.paths, &settings)?;
-        let mut admin = cluster::connect(&settings)?;
+        let mut admin = cluster::reach(&settings)?;
         let creation = Creation {
             input_partitions: self.create.then_some(self.partitions),
             replication: settings.replication_factor,

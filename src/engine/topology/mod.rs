@@ -6,13 +6,13 @@ mod check;
 mod cut;
 pub mod describe;
 mod events;
-mod mistake;
-mod reading;
+pub mod mistake;
+pub mod reading;
 mod spec;
 mod steps;
 mod syntax;
 mod topics;
-mod tree;
+pub mod tree;
 mod visit;
 
 use std::collections::BTreeMap;
