@@ -146,7 +146,11 @@ impl<'t> Reading<'_, '_> {
         let word = self.word(node, "a topic")?;
         match topic_fault(word.text) {
             None => Some(word),
-            Some(fault) => self.mistake(&node.span, format!("`{}` is no name of a topic: {fault}", word.text), "letters, digits, `.`, `_` and `-` may stand in it"),
+            Some(fault) => self.mistake(
+                &node.span,
+                format!("`{}` is no name of a topic: {fault}", word.text),
+                "letters, digits, `.`, `_` and `-` may stand in it",
+            ),
         }
     }
 
@@ -157,7 +161,8 @@ impl<'t> Reading<'_, '_> {
             None => Late::Reject,
             Some(word) if word.text == "process" => Late::Process,
             Some(word) => {
-                let hint = "write `late: process` to let records older than the window go on, or leave it out: they become dead letters TOO_OLD";
+                let hint =
+                    "write `late: process` to let records older than the window go on, or leave it out: they become dead letters TOO_OLD";
                 self.mistakes.add(word.node.span.clone(), format!("`{}` can't be done with late records", word.text), hint);
                 Late::Process
             }
@@ -180,7 +185,11 @@ impl<'t> Reading<'_, '_> {
         let ms = word.text.get(digits.len()..).and_then(unit).and_then(|unit| digits.parse::<i64>().ok()?.checked_mul(unit));
         match ms {
             Some(ms) if 0 < ms && ms <= LONGEST_MS => Some(ms),
-            _ => self.mistake(&node.span, format!("`{}` is no window", word.text), "write a number and d, h, m or s: `7d`, `12h`; at most 3650d"),
+            _ => self.mistake(
+                &node.span,
+                format!("`{}` is no window", word.text),
+                "write a number and d, h, m or s: `7d`, `12h`; at most 3650d",
+            ),
         }
     }
 }

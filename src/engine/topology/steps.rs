@@ -1,5 +1,6 @@
 //! The steps that a topology file may have: tree → data with places.
 
+use super::mistake::Span;
 use super::reading::{Fields, Reading, Word};
 use super::spec::{DedupSpec, EventRef};
 use super::tree::{Key, Node};
@@ -107,8 +108,7 @@ pub struct EmitSpec<'t> {
     pub value: Option<&'t Node>,
 }
 
-const OPERATORS: [&str; 11] =
-    ["let", "require", "filter", "branch", "split", "key", "dedup", "unique", "allot", "aggregate", "emit"];
+const OPERATORS: [&str; 11] = ["let", "require", "filter", "branch", "split", "key", "dedup", "unique", "allot", "aggregate", "emit"];
 /// Operators that are planned.
 const NOT_YET: [&str; 6] = ["lookup", "window", "saga", "timer", "journal", "join"];
 
@@ -133,7 +133,11 @@ impl<'t> Reading<'_, '_> {
         };
         let name = operator.text.as_str();
         if NOT_YET.contains(&name) {
-            return self.mistake(&operator.span, format!("`{name}` is not supported yet"), format!("the operators now are: {}", OPERATORS.join(", ")));
+            return self.mistake(
+                &operator.span,
+                format!("`{name}` is not supported yet"),
+                format!("the operators now are: {}", OPERATORS.join(", ")),
+            );
         }
         if !OPERATORS.contains(&name) {
             return self.mistake(&operator.span, format!("there is no operator `{name}`"), known_names(name, "operators", OPERATORS));
@@ -147,7 +151,11 @@ impl<'t> Reading<'_, '_> {
             Some(it) => self.id(it),
             None if name == "emit" => None,
             None => {
-                self.mistakes.add(operator.span.clone(), format!("{what} needs an `id`"), "write `id: …`: it names stores, topics and metrics, and must not change later");
+                self.mistakes.add(
+                    operator.span.clone(),
+                    format!("{what} needs an `id`"),
+                    "write `id: …`: it names stores, topics and metrics, and must not change later",
+                );
                 None
             }
         };
@@ -156,16 +164,21 @@ impl<'t> Reading<'_, '_> {
 
     fn kind(&mut self, name: &str, what: &str, fields: &Fields<'t>) -> Option<StepKind<'t>> {
         Some(match name {
-            "let" => StepKind::Let(self.named(fields, &["id"], "`let`", "total: event.price * 2")),
+            "let" => StepKind::Let(self.bindings(fields)),
             "require" => StepKind::Require {
                 that: self.required(fields, what, "that", "that: event.amount > 0"),
                 otherwise: self.required(fields, what, "else", "else: reject(CODE)"),
             },
             "filter" => StepKind::Filter { that: self.required(fields, what, "that", "that: event.amount > 0") },
-            "branch" => StepKind::Branch(self.required(fields, what, "cases", "cases: [{ when: …, steps: … }]").and_then(|it| self.cases(it))?),
+            "branch" => {
+                StepKind::Branch(self.required(fields, what, "cases", "cases: [{ when: …, steps: … }]").and_then(|it| self.cases(it))?)
+            }
             "split" => StepKind::Split {
                 leg: self.required(fields, what, "as", "as: leg").and_then(|it| self.name(it)),
-                into: self.required(fields, what, "into", "into: [{ part: event.a }, { part: event.b }]").and_then(|it| self.legs(it)).unwrap_or_default(),
+                into: self
+                    .required(fields, what, "into", "into: [{ part: event.a }, { part: event.b }]")
+                    .and_then(|it| self.legs(it))
+                    .unwrap_or_default(),
             },
             "key" => StepKind::Key { by: self.by(fields, what) },
             "dedup" => StepKind::Dedup(self.dedup(fields)),
@@ -173,7 +186,8 @@ impl<'t> Reading<'_, '_> {
             "allot" => StepKind::Allot { name: self.required(fields, what, "as", "as: number").and_then(|it| self.name(it)) },
             "aggregate" => {
                 let by = self.by(fields, what);
-                let init = self.required(fields, what, "init", "init: { count: 0 }").and_then(|it| self.state(it, "`init`")).unwrap_or_default();
+                let init =
+                    self.required(fields, what, "init", "init: { count: 0 }").and_then(|it| self.state(it, "`init`")).unwrap_or_default();
                 let update = self.required(fields, what, "update", "update: { count: state.count + 1 }");
                 StepKind::Aggregate { by, init, update: update.and_then(|it| self.state(it, "`update`")).unwrap_or_default() }
             }
@@ -190,9 +204,15 @@ impl<'t> Reading<'_, '_> {
         self.required(fields, what, "by", "by: event.eventId").and_then(|it| self.one_or_more(it)).unwrap_or_default()
     }
 
+    fn bindings(&mut self, fields: &Fields<'t>) -> Vec<(&'t Key, &'t Node)> {
+        let named = self.named(fields, &["id"], "`let`", "total: event.price * 2");
+        named.into_iter().filter(|(key, _)| self.is_free(&key.text, &key.span)).collect()
+    }
+
     /// Entries whose keys are names of the topology's own.
     fn named(&mut self, fields: &Fields<'t>, but: &[&str], what: &str, example: &str) -> Vec<(&'t Key, &'t Node)> {
-        let named: Vec<(&Key, &Node)> = fields.entries.iter().filter(|(it, _)| !but.contains(&it.text.as_str())).map(|(key, it)| (key, it)).collect();
+        let named: Vec<(&Key, &Node)> =
+            fields.entries.iter().filter(|(it, _)| !but.contains(&it.text.as_str())).map(|(key, it)| (key, it)).collect();
         if named.is_empty() {
             self.mistakes.add(fields.node.span.clone(), format!("{what} names nothing"), format!("write `{example}`"));
         }
@@ -220,7 +240,11 @@ impl<'t> Reading<'_, '_> {
         if let Some(steps) = fields.get("otherwise") {
             for key in ["when", "event", "steps"] {
                 if let Some((key, _)) = fields.entries.iter().find(|(it, _)| it.text == key) {
-                    self.mistakes.add(key.span.clone(), format!("`{}` can't stand beside `otherwise`", key.text), "`otherwise:` takes all records that are left; its steps stand under it");
+                    self.mistakes.add(
+                        key.span.clone(),
+                        format!("`{}` can't stand beside `otherwise`", key.text),
+                        "`otherwise:` takes all records that are left; its steps stand under it",
+                    );
                 }
             }
             return Some(CaseSpec { node, when: None, event: None, steps: self.steps(steps)? });
@@ -270,23 +294,32 @@ impl<'t> Reading<'_, '_> {
     /// A name that expressions use.
     fn name(&mut self, node: &'t Node) -> Option<Word<'t>> {
         let name = self.word(node, "a name")?;
-        self.is_name(name.text, &node.span).then_some(name)
+        (self.is_name(name.text, &node.span) && self.is_free(name.text, &node.span)).then_some(name)
     }
 
-    fn is_name(&mut self, text: &str, span: &super::mistake::Span) -> bool {
-        if RESERVED.contains(&text) {
+    fn is_free(&mut self, text: &str, span: &Span) -> bool {
+        let reserved = RESERVED.contains(&text);
+        if reserved {
             self.mistakes.add(span.clone(), format!("`{text}` has a meaning of its own"), "choose another name");
-            return false;
         }
-        let fits = text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_') && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        !reserved
+    }
+
+    fn is_name(&mut self, text: &str, span: &Span) -> bool {
+        let fits = text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_')
+            && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !fits {
-            self.mistakes.add(span.clone(), format!("`{text}` is no name"), "a name that expressions use has letters, digits and `_`, and begins with a letter");
+            self.mistakes.add(
+                span.clone(),
+                format!("`{text}` is no name"),
+                "a name that expressions use has letters, digits and `_`, and begins with a letter",
+            );
         }
         fits
     }
 }
 
-/// Names that can't be given.
+/// Names that can't be given (fields of legs and states may have them).
 const RESERVED: [&str; 8] = ["event", "state", "null", "true", "false", "else", "reject", "stop"];
 
 /// The keys of an operator; `None` where the topology's own names are keys.
