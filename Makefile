@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export ROCKSDB_LIB_DIR := $(abspath $(TARGET))/lib
-# Without the prebuilt library RocksDB is compiled. Asked when a recipe runs: `setup` may just have brought it.
+# Without the prebuilt library RocksDB is compiled. Asked when the recipe runs: what it depends on may just have brought it.
 CARGO = $(shell test -e $(ROCKSDB_LIB_DIR)/librocksdb.so || echo ROCKSDB_COMPILE=1) cargo
 # All but tests/broker, which needs a Kafka.
 WITHOUT_BROKER = --lib --bins $(patsubst tests/%.rs,--test %,$(wildcard tests/*.rs))
@@ -19,12 +19,14 @@ help: ## Show this list
 setup: ## Install what building and testing need, where that is allowed; else say what to install
 	@scripts/setup.sh test
 
-build: ## Build the binary: target/release/goyt
-	@scripts/setup.sh build
+build: setup-build ## Build the binary: target/release/goyt
 	$(CARGO) build --release --bins
 
 test: build-tests ## Run all tests, on the Kafka at KAFKA_BOOTSTRAP_SERVERS, or on one that is started for it
 	scripts/kafka.sh run $(CARGO) test --release
+
+setup-build:
+	@scripts/setup.sh build
 
 build-tests: setup
 	$(CARGO) test --release --no-run
@@ -34,16 +36,13 @@ check: fmt lint doc unit ## All that needs no Kafka: format, lints, documentatio
 fmt: ## Check the format
 	cargo fmt --check
 
-lint: ## Check the lints
-	@scripts/setup.sh build
+lint: setup-build ## Check the lints
 	$(CARGO) clippy --release --all-targets --quiet -- -D warnings
 
-doc: ## Check the documentation of the code
-	@scripts/setup.sh build
+doc: setup-build ## Check the documentation of the code
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --document-private-items --quiet
 
-unit: ## Run the tests that need no Kafka
-	@scripts/setup.sh build
+unit: setup-build ## Run the tests that need no Kafka
 	$(CARGO) test --release --quiet $(WITHOUT_BROKER)
 
 fix: ## Format, and mend what the lints can mend
@@ -63,6 +62,5 @@ broker-stop: ## Stop it
 clean-broker: ## Stop it and delete its data
 	@scripts/kafka.sh clean
 
-release: ## Build the binary with RocksDB compiled in (about 27 minutes on two cores, once): target/static/release/goyt
-	@scripts/setup.sh build
+release: setup-build ## Build the binary with RocksDB compiled in (about 27 minutes on two cores, once): target/static/release/goyt
 	ROCKSDB_COMPILE=1 CARGO_TARGET_DIR=$(STATIC) cargo build --release --bins

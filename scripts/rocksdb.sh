@@ -29,10 +29,10 @@ if ! is_right "$cache/$file"; then
   command -v mvn >/dev/null || compile_instead "Maven is not installed"
   say "fetching the prebuilt RocksDB $version (a package of 90 MB) by Maven"
   mkdir -p "$cache"
-  mvn -B -q -ntp -Dstyle.color=never "$unpack" -Dartifact="org.rocksdb:rocksdbjni:$version" -Dmdep.unpack.includes="$file" \
-    -Dmdep.overWriteReleases=true -DmarkersDirectory="$cache/markers" -DoutputDirectory="$cache" >&2 ||
-    compile_instead "Maven could not fetch it"
-  rm -rf "$cache/markers"
+  # The plugin leaves a folder `${project.basedir}` where it runs without a project: in the cache it is out of the way.
+  (cd "$cache" && mvn -B -q -ntp -Dstyle.color=never "$unpack" -Dartifact="org.rocksdb:rocksdbjni:$version" \
+    -Dmdep.unpack.includes="$file" -DoutputDirectory="$cache" >&2) || compile_instead "Maven could not fetch it"
+  rm -rf "$cache/\${project.basedir}"
   is_right "$cache/$file" || { say "$cache/$file is not the file that was published (sha256 differs): delete it and try again"; exit 1; }
 fi
 mkdir -p "$(dirname "$library")"

@@ -1,5 +1,7 @@
 //! The real binary: what it prints where, and how it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't run has failed")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -63,6 +65,14 @@ fn mistakes_in_the_settings_are_shown_all_at_once_each_with_its_place() {
     std::fs::write(folder.path().join("goyt.yaml"), "aplication.id: shop\ncommit.interval.ms: fast\n").unwrap();
     let output = goyt(folder.path(), &["validate", "--set", "num.stream.threads=0", "--state-dir", ""], &[("GOYT_HTTP_ADDRESS", "8080")]);
     insta::assert_snapshot!(shown(&output));
+}
+
+#[test]
+fn a_property_that_the_kafka_client_does_not_know_is_a_mistake() {
+    let output = goyt(root(), &["validate", "--set", "consumer.fetch.max.bytez=1", "--set", "producer.linger.ms=soon"], &[]);
+    assert_eq!(output.status.code(), Some(78));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("consumer.fetch.max.bytez") && text.contains("producer.linger.ms"), "{text}");
 }
 
 #[test]

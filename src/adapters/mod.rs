@@ -1,5 +1,6 @@
 //! The world: each adapter implements ports of the runtime, and none knows another.
 
 pub mod clock;
+pub mod kafka;
 pub mod memory;
 pub mod rocks;

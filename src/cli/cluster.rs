@@ -1,5 +1,6 @@
 //! The way to the cluster for commands that look at topics and groups.
 
+use crate::adapters::kafka::{ClientSettings, KafkaAdmin};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Settings;
 use crate::runtime::admin::{Admin, AdminError};
@@ -9,8 +10,10 @@ use crate::runtime::admin::{Admin, AdminError};
 /// # Errors
 /// When the client refuses its properties.
 pub fn connect(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
-    let _ = settings;
-    Err(Failure::new(Exit::UNREACHABLE, "not yet"))
+    let mut clients = ClientSettings::new(&settings.bootstrap_servers, &settings.application_id, "admin");
+    clients.admin = settings.admin.clone();
+    let admin = KafkaAdmin::new(&clients).map_err(|it| Failure::new(Exit::CONFIGURATION, it.to_string()))?;
+    Ok(Box::new(admin))
 }
 
 /// An error of the cluster as the end of a command.

@@ -55,7 +55,8 @@ pub fn lines(plan: &Plan) -> Vec<String> {
     for topology in topologies(plan) {
         lines.push(format!("topology {}", topology.name));
         for part in topology.subtopologies {
-            let named = |verb: &str, names: &[String]| if names.is_empty() { String::new() } else { format!("; {verb} {}", names.join(", ")) };
+            let named =
+                |verb: &str, names: &[String]| if names.is_empty() { String::new() } else { format!("; {verb} {}", names.join(", ")) };
             lines.push(format!("  {}: reads {}{}{}", part.name, part.reads, named("keeps", &part.stores), named("writes", &part.writes)));
         }
     }

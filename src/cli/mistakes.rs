@@ -13,12 +13,11 @@ pub fn render(mistakes: &[Mistake], texts: &[(String, String)], coloured: bool) 
     let handler = GraphicalReportHandler::new_themed(theme).with_width(120).with_links(false);
     let mut text = String::new();
     for mistake in mistakes {
-        let head = format!("{}:{}:{}: {}", mistake.file, mistake.line, mistake.column, mistake.reason);
         let source = texts.iter().find(|(file, _)| *file == mistake.file).map_or("", |(_, text)| text.as_str());
-        let report = report(mistake, head.clone(), source);
-        let shown = handler.render_report(&mut text, report.as_ref());
-        if shown.is_err() {
-            text.push_str(&format!("{head}\n  hint: {}\n", mistake.hint));
+        let shown = handler.render_report(&mut text, report(mistake, source).as_ref());
+        // A place outside of the text can't be shown, but the mistake still is.
+        if shown.is_err() || source.is_empty() {
+            text.push_str(&format!("{}:{}:{}: {}\n  help: {}\n", mistake.file, mistake.line, mistake.column, mistake.reason, mistake.hint));
         }
         text.push('\n');
     }
@@ -33,9 +32,9 @@ pub fn to_json(mistakes: &[Mistake]) -> serde_json::Value {
     mistakes.iter().map(one).collect()
 }
 
-fn report(mistake: &Mistake, head: String, source: &str) -> Report {
+fn report(mistake: &Mistake, source: &str) -> Report {
     let span = miette::SourceSpan::from(mistake.span.clone());
-    let diagnostic = MietteDiagnostic::new(head).with_help(mistake.hint.clone()).with_label(LabeledSpan::underline(span));
+    let diagnostic = MietteDiagnostic::new(&mistake.reason).with_help(mistake.hint.clone()).with_label(LabeledSpan::underline(span));
     Report::new(diagnostic).with_source_code(NamedSource::new(&mistake.file, source.to_owned()))
 }
 

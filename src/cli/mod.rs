@@ -1,17 +1,19 @@
 //! The command line: what was asked for, and where it is done. One file per command.
 
+pub mod application;
 mod cluster;
 pub mod describe;
 pub mod exit;
 mod mistakes;
 pub mod out;
 mod reset;
-mod run;
-mod settings;
-mod signals;
+pub mod run;
+pub mod settings;
+pub mod signals;
 mod sources;
 mod test;
 mod topics;
+pub mod topology_test;
 mod validate;
 
 use std::ffi::OsString;
@@ -99,9 +101,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// The plan of the topologies under the paths.
 fn plan(paths: &Paths, settings: &Settings) -> Result<Plan, Failure> {
     let sources = sources::read(&paths.paths)?;
-    topology::plan(&settings.application_id, &sources).map_err(|mistakes| {
-        Failure::new(Exit::CONFIGURATION, mistakes::render(&mistakes, &texts(&sources), out::coloured()))
-    })
+    topology::plan(&settings.application_id, &sources)
+        .map_err(|mistakes| Failure::new(Exit::CONFIGURATION, mistakes::render(&mistakes, &texts(&sources), out::coloured())))
 }
 
 fn texts(sources: &Sources) -> Vec<(String, String)> {

@@ -1,8 +1,11 @@
 //! `goyt reset`: lets an application begin anew: its offsets, internal topics and local state, together.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::json;
 
+use crate::adapters::rocks::directory::Directory;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
 use crate::cli::{Output, Paths, cluster, out, plan};
@@ -86,28 +89,33 @@ fn failure(error: &Error, settings: &Settings) -> Failure {
     match error {
         Error::Active { .. } => {
             let timeout = settings.session_timeout.as_secs();
-            Failure::new(Exit::FAILED, format!("{error}\n  hint: stop them; one that was killed counts as a member for {timeout} s more (session.timeout.ms)"))
+            Failure::new(
+                Exit::FAILED,
+                format!("{error}\n  hint: stop them; one that was killed counts as a member for {timeout} s more (session.timeout.ms)"),
+            )
         }
         Error::Admin(error) => cluster::failure(error, settings),
         Error::State(error) => Failure::new(Exit::FAILED, error.to_string()),
     }
 }
 
-/// The state directory of this instance, held by this process.
-struct Held;
+/// The state directory of this instance, held by this process; `None` when there is none.
+struct Held(Option<Arc<Directory>>);
 
 impl Held {
-    fn take(_: &Settings) -> Result<Self, StoreError> {
-        Ok(Self)
+    fn take(settings: &Settings) -> Result<Self, StoreError> {
+        // Looking must not leave a directory behind.
+        let there = settings.state_dir.join(&settings.application_id).is_dir();
+        there.then(|| Directory::take(&settings.state_dir, &settings.application_id)).transpose().map(Self)
     }
 }
 
 impl LocalState for Held {
     fn tasks(&self) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
+        self.0.as_ref().map_or_else(|| Ok(Vec::new()), |it| it.tasks())
     }
 
-    fn remove(&self, _: &str) -> Result<(), StoreError> {
-        Ok(())
+    fn remove(&self, task: &str) -> Result<(), StoreError> {
+        self.0.as_ref().map_or(Ok(()), |it| it.remove(task))
     }
 }

@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
-use crate::cli::signals::{self, Stop};
-use crate::cli::{Paths, describe, out, plan};
+use crate::cli::signals;
+use crate::cli::{Paths, application, describe, out, plan};
 use crate::config::{LogFormat, Settings, reference};
 use crate::engine::plan::Plan;
 use crate::telemetry::logging;
@@ -59,7 +59,7 @@ impl Run {
         logging::init(log_format(&settings));
         announce(&settings, &plan, self.options);
         let stop = signals::listen().map_err(|error| Failure::new(Exit::FAILED, format!("signals can't be received: {error}")))?;
-        start(&settings, &plan, self.options, &stop)
+        application::run(&settings, &plan, self.options, &stop)
     }
 }
 
@@ -99,13 +99,4 @@ fn announcement(settings: &Settings, plan: &Plan, options: Options) -> Vec<Strin
     let place = format!("Kafka at {}, state in {}", settings.bootstrap_servers, settings.state_dir.display());
     let null = options.null.then(|| "without the logic of the topologies (--null): nothing that is written means anything".to_owned());
     [head, place].into_iter().chain(null).chain(describe::lines(plan)).collect()
-}
-
-/// Runs the plan until `stop` is set.
-///
-/// # Errors
-/// What ends the process.
-fn start(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> Result<Exit, Failure> {
-    let _ = (settings, plan, options, stop);
-    Err(Failure::new(Exit::FAILED, "not yet"))
 }

@@ -23,7 +23,8 @@ pub fn listen() -> io::Result<Stop> {
     let stop = Stop::default();
     let flag = Arc::clone(&stop);
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    let (terminate, interrupt) = runtime.block_on(async { Ok::<_, io::Error>((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)) })?;
+    let (terminate, interrupt) =
+        runtime.block_on(async { Ok::<_, io::Error>((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)) })?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(wait(terminate, interrupt, &flag)))?;
     Ok(stop)
 }

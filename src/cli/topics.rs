@@ -65,7 +65,9 @@ impl Topics {
 #[must_use]
 pub fn table(states: &[TopicState]) -> String {
     let count = |it: Option<i32>, none: &str| it.map_or_else(|| none.to_owned(), |it| it.to_string());
-    let row = |it: &TopicState| [it.name.clone(), describe::role(it.role).to_owned(), count(it.wanted, "any"), count(it.found, "-"), status(&it.status)];
+    let row = |it: &TopicState| {
+        [it.name.clone(), describe::role(it.role).to_owned(), count(it.wanted, "any"), count(it.found, "-"), status(&it.status)]
+    };
     out::table(["TOPIC", "ROLE", "WANTED", "FOUND", "STATUS"], &states.iter().map(row).collect::<Vec<_>>())
 }
 

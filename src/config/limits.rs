@@ -28,7 +28,9 @@ impl Limits {
             // What is no number at all is for the type to say.
             Self::Between(least, most) => text.parse::<i128>().map_or(true, |it| i128::from(least) <= it && it <= i128::from(most)),
             Self::OneOf(words) => words.contains(&text),
-            Self::Name(most) => !text.is_empty() && text.len() <= most && text.chars().all(legal_in_topic) && text.chars().any(|it| it != '.'),
+            Self::Name(most) => {
+                !text.is_empty() && text.len() <= most && text.chars().all(legal_in_topic) && text.chars().any(|it| it != '.')
+            }
             Self::Address => address(text),
             Self::Addresses => text.split(',').all(|it| address(it.trim())),
         };

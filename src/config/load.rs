@@ -98,17 +98,24 @@ pub fn load(sources: &Sources) -> Result<Settings, Vec<Mistake>> {
     // From the weakest source to the strongest, so that the last one stays. All are checked, also those that are overridden.
     let from_file = sources.file.as_ref().map(|it| file::read(it, &mut texts.mistakes)).unwrap_or_default();
     let from_environment = environment(&sources.environment, &mut texts.mistakes);
-    let from_flags = sources.flags.iter().map(|it| Given {
-        name: it.name.clone(),
-        text: it.value.clone(),
-        place: Place::Flag(it.flag.clone()),
-    });
+    let from_flags =
+        sources.flags.iter().map(|it| Given { name: it.name.clone(), text: it.value.clone(), place: Place::Flag(it.flag.clone()) });
     for given in from_file.into_iter().chain(from_environment).chain(from_flags) {
         texts.take(given);
     }
     let settings = Settings::read(&mut texts);
-    texts.compare("commit.interval.ms", "transaction.timeout.ms", settings.as_ref().map(|it| it.commit_interval < it.transaction_timeout), "less than");
-    texts.compare("session.timeout.ms", "max.poll.interval.ms", settings.as_ref().map(|it| it.session_timeout <= it.max_poll_interval), "at most");
+    texts.compare(
+        "commit.interval.ms",
+        "transaction.timeout.ms",
+        settings.as_ref().map(|it| it.commit_interval < it.transaction_timeout),
+        "less than",
+    );
+    texts.compare(
+        "session.timeout.ms",
+        "max.poll.interval.ms",
+        settings.as_ref().map(|it| it.session_timeout <= it.max_poll_interval),
+        "at most",
+    );
     match settings {
         Some(settings) if texts.mistakes.is_empty() => Ok(settings),
         _ => {
@@ -168,10 +175,12 @@ impl Texts<'_> {
 
     /// The properties of clients and topics; declared settings that are such properties are among them.
     pub(super) fn properties(&self) -> PassedThrough {
-        let declared = SETTINGS.iter().filter(|it| properties::is_passed_through(it.name)).filter_map(|it| match (self.declared.get(it.name), it.fallback) {
-            (Some(given), _) => Some((it.name, given.text.as_str())),
-            (None, Fallback::Is(text)) => Some((it.name, text)),
-            (None, Fallback::Unset(_)) => None,
+        let declared = SETTINGS.iter().filter(|it| properties::is_passed_through(it.name)).filter_map(|it| {
+            match (self.declared.get(it.name), it.fallback) {
+                (Some(given), _) => Some((it.name, given.text.as_str())),
+                (None, Fallback::Is(text)) => Some((it.name, text)),
+                (None, Fallback::Unset(_)) => None,
+            }
         });
         properties::sort(declared.chain(self.passed_through.iter().map(|(name, value)| (name.as_str(), value.as_str()))))
     }

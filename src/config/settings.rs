@@ -53,8 +53,8 @@ impl Setting {
     pub fn accepts(&self) -> String {
         match self.limits {
             Limits::None => self.kind.to_owned(),
-            Limits::Between(..) => format!("{}, {}", self.kind, self.limits.words()),
-            Limits::OneOf(_) | Limits::Name(_) | Limits::Address | Limits::Addresses => self.limits.words(),
+            Between(..) => format!("{}, {}", self.kind, self.limits.words()),
+            OneOf(_) | Name(_) | Address | Addresses => self.limits.words(),
         }
     }
 }

@@ -66,7 +66,9 @@ fn all_mistakes_of_all_sources_are_shown_at_once() {
     let given = sources(
         &[("commit.intervall.ms", "50"), ("num.stream.threads", "0"), ("consumer.isolation.level", "read_uncommitted")],
         &[("GOYT_SESSION_TIMEOUT_MS", "soon"), ("GOYT_STATE_DRI", "/data"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka")],
-        Some("application.id: my app\nlog.format: json\nproducer:\n  linger.ms: 5\nlog.format: text\nwindow: 7\nprocessing.guarantee: at_least_once\n"),
+        Some(
+            "application.id: my app\nlog.format: json\nproducer:\n  linger.ms: 5\nlog.format: text\nwindow: 7\nprocessing.guarantee: at_least_once\n",
+        ),
     );
     insta::assert_snapshot!(mistakes(&given), @r#"
     goyt.yaml:1:1: application.id = "my app" must be 1 to 100 of letters, digits, `.`, `_` and `-`

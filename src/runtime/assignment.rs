@@ -23,7 +23,10 @@ impl Worker {
             GroupEvent::Revoked(partitions) => {
                 report(&Change::Revoked { partitions: partitions.len(), lost: false });
                 let until = self.clock.elapsed() + REVOKE_WITHIN;
-                if !self.commit_until(until)? {
+                self.giving_up = true;
+                let committed = self.commit_until(until);
+                self.giving_up = false;
+                if !committed? && self.tasks.dirty() {
                     self.drop_open("the last commit before a rebalance took too long")?;
                 }
                 self.suspend();
@@ -49,6 +52,7 @@ impl Worker {
 
     fn suspend(&mut self) {
         self.restore.stop_all(self.log.parts().changelogs);
+        self.tasks.unopened.clear();
         self.tasks.sources.clear();
         for open in self.tasks.iter_mut() {
             open.state = State::Suspended;
@@ -71,9 +75,26 @@ impl Worker {
         self.reassign()
     }
 
+    /// Opens tasks whose stores another worker of this process had open when their partition was given.
+    pub(super) fn open_later(&mut self) -> Result<(), Error> {
+        let report = Arc::clone(&self.report);
+        for partition in std::mem::take(&mut self.tasks.unopened) {
+            let before = self.tasks.iter().count();
+            let Self { tasks, stores, .. } = self;
+            let opened = tasks.open(partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
+            let behind: Vec<usize> = (before..before + opened).collect();
+            self.restore_where_needed(&behind);
+            self.resume_ready()?;
+        }
+        Ok(())
+    }
+
     /// Reads all partitions of the worker from where the group stands. Tasks whose state is what the group's offset says go on; the
     /// others restore the tail first.
     pub(super) fn reassign(&mut self) -> Result<(), Error> {
+        if self.giving_up {
+            self.tasks.sources.clear();
+        }
         let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
         if partitions.is_empty() {
             for open in self.tasks.iter_mut() {
@@ -84,8 +105,8 @@ impl Worker {
         let committed = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.committed(&partitions))?;
         let mut positions = Vec::new();
         let mut gaps = BTreeMap::new();
-        for (tp, committed) in partitions.iter().zip(committed) {
-            let (start, end) = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(*tp))?;
+        let bounds = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(&partitions))?;
+        for ((tp, committed), (start, end)) in partitions.iter().zip(committed).zip(bounds) {
             let position = committed.unwrap_or(match self.limits.start {
                 Start::Earliest => start,
                 Start::Latest => end,

@@ -266,8 +266,9 @@ impl Worker {
         self.reassign()
     }
 
-    /// Commits what is open before `until`; whether all of it is.
+    /// Commits what is open before `until`; whether all of it is. A transaction that fails meanwhile is given up.
     pub(super) fn commit_until(&mut self, until: Duration) -> Result<bool, Error> {
+        let rewinds = self.rewinds;
         while self.clock.elapsed() < until {
             if matches!(self.transaction, Transaction::Committing(..)) {
                 if let Some(committed) = self.log.parts().producer.committed(ROOM_WAIT) {
@@ -276,6 +277,9 @@ impl Worker {
                 continue;
             }
             self.send()?;
+            if rewinds < self.rewinds {
+                return Ok(false);
+            }
             if !self.tasks.dirty() {
                 return Ok(true);
             }

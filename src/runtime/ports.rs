@@ -49,11 +49,11 @@ pub trait Consumer: Send {
     /// When they can't be had in time.
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, LogError>;
 
-    /// The first and the end offset of a partition (read uncommitted). Blocks, bounded.
+    /// The first and the end offset of each of these partitions (read uncommitted). Blocks, bounded.
     ///
     /// # Errors
     /// When they can't be had in time.
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError>;
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError>;
 
     /// Reads these partitions from these positions, and no others; answers [`GroupEvent::Assigned`], or rewinds.
     /// Records of before are not handed out any more. All are paused until resumed.
@@ -211,12 +211,12 @@ pub enum SendError {
 
 /// Reads changelogs, outside the group, read_committed.
 pub trait Changelogs: Send {
-    /// The first offset, and the high watermark read *uncommitted*: markers reach the changelog and the group's offsets
+    /// The first offset of each of these, and the high watermark read *uncommitted*: markers reach the changelog and the group's offsets
     /// independently, so the last stable offset may still lie before committed data. Blocks, bounded.
     ///
     /// # Errors
     /// When they can't be had in time.
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError>;
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError>;
 
     /// Begins to read a partition from an offset, beside those under way.
     ///

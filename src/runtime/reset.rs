@@ -65,7 +65,10 @@ pub enum Error {
 }
 
 fn members(group: &Group) -> String {
-    group.members.iter().map(|it| format!("{} on {}", it.client, it.host)).collect::<Vec<_>>().join(", ")
+    // What is not known is empty; the member id begins with the client's name.
+    let shown =
+        |it: &crate::runtime::admin::GroupMember| if it.host.is_empty() { it.id.clone() } else { format!("{} on {}", it.client, it.host) };
+    group.members.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// What a reset has to do, in this order: the broker refuses to delete the group while somebody is in it, so when another

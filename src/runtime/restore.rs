@@ -90,11 +90,43 @@ impl Restore {
 impl Worker {
     /// Lets tasks run whose state is what the group's offset says, and starts to restore the others.
     pub(super) fn restore_where_needed(&mut self, tasks: &[usize]) {
+        let bounds = match self.changelog_bounds(tasks) {
+            Ok(bounds) => bounds,
+            Err(error) => {
+                for index in tasks {
+                    self.stop_task(*index, error.to_string());
+                }
+                return;
+            }
+        };
         for index in tasks {
-            if let Err(reason) = self.begin_restore(*index) {
+            if let Err(reason) = self.begin_restore(*index, &bounds) {
                 self.stop_task(*index, reason);
             }
         }
+    }
+
+    /// What the changelogs have of the tasks that need them, asked for all at once, before any is read: a request behind a fetch that
+    /// waits for records waits with it.
+    fn changelog_bounds(&mut self, tasks: &[usize]) -> Result<BTreeMap<TopicPartition, (Offset, Offset)>, LogError> {
+        let mut wanted = Vec::new();
+        for index in tasks {
+            let Some(open) = self.tasks.get(*index) else { continue };
+            if !self.is_current(open) {
+                wanted.extend_from_slice(&open.changelogs);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let bounds = self.patiently(BOUNDS_WITHIN, |it| it.log.parts().changelogs.bounds(&wanted))?;
+        Ok(wanted.into_iter().zip(bounds).collect())
+    }
+
+    /// Whether the task's state is what the group's committed offset says.
+    fn is_current(&self, open: &OpenTask) -> bool {
+        let committed = self.tasks.sources.get(&open.source).and_then(|it| it.committed);
+        open.changelogs.is_empty() || open.reflects == Some(committed)
     }
 
     fn stop_task(&mut self, index: usize, reason: String) {
@@ -105,30 +137,23 @@ impl Worker {
         open.state = State::Stopped(reason);
     }
 
-    fn begin_restore(&mut self, index: usize) -> Result<(), String> {
+    fn begin_restore(&mut self, index: usize, bounds: &BTreeMap<TopicPartition, (Offset, Offset)>) -> Result<(), String> {
         let now = self.clock.elapsed();
         let report = Arc::clone(&self.report);
-        let Some(open) = self.tasks.get_mut(index) else { return Ok(()) };
-        let (source, task) = (open.source, open.task.id.clone());
-        let changelogs = open.changelogs.clone();
-        let reflects = open.reflects;
-        let kinds = open.task.plan.stores.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
-        let committed = self.tasks.sources.get(&source).and_then(|it| it.committed);
-        if changelogs.is_empty() || reflects == Some(committed) {
+        if self.tasks.get(index).is_some_and(|it| self.is_current(it)) {
             return self.run_task(index);
         }
-        let mut bounds = Vec::new();
-        for changelog in &changelogs {
-            let it = self.patiently(BOUNDS_WITHIN, |it| it.log.parts().changelogs.bounds(*changelog)).map_err(|it| it.to_string())?;
-            bounds.push(it);
-        }
         let Some(open) = self.tasks.get_mut(index) else { return Ok(()) };
+        let task = open.task.id.clone();
+        let changelogs = open.changelogs.clone();
+        let names = open.task.plan.stores.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
         let stored = open.store.positions().map_err(|it| it.to_string())?;
         open.task.overlay.forget();
         open.state = State::Restoring;
         let mut progress = Progress { started: now, told: now, ..Progress::default() };
         let (mut starts, mut why) = (Vec::new(), None);
-        for (store, (changelog, (start, end))) in changelogs.iter().zip(bounds).enumerate() {
+        for (store, changelog) in changelogs.iter().enumerate() {
+            let Some((start, end)) = bounds.get(changelog).copied() else { continue };
             let position = stored.get(store).copied().flatten();
             progress.total += end - start;
             let from = match recovery::decide(position, start, end) {
@@ -139,7 +164,7 @@ impl Worker {
                     start
                 }
                 Recovery::Stop(reason) => {
-                    let name = kinds.get(store).map_or("?", String::as_str);
+                    let name = names.get(store).map_or("?", String::as_str);
                     return Err(format!("store `{name}`, changelog {}: {reason}", self.name(*changelog)));
                 }
             };
@@ -182,6 +207,7 @@ impl Worker {
 
     /// One slice: at most so many records as the setting says.
     pub(super) fn restore_slice(&mut self) -> Result<(), Error> {
+        self.open_later()?;
         self.restore_due();
         if self.restore.reading.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The tasks of a worker: which are open, in which state, and which records go to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ports::{Store, StoreError, Stores, TaskStores};
@@ -73,6 +73,8 @@ pub struct Tasks {
     /// The partitions that the worker has.
     pub sources: BTreeMap<TopicPartition, Source>,
     readers: BTreeMap<TopicPartition, Vec<usize>>,
+    /// Partitions of which a task's stores are still open elsewhere in this process.
+    pub unopened: BTreeSet<TopicPartition>,
     /// A record was processed by one reader and stopped another: the transaction must be given up.
     pub torn: Option<String>,
     /// Tasks whose files turned out to be damaged: to be opened anew and restored.
@@ -107,6 +109,7 @@ impl Tasks {
             open: Vec::new(),
             sources: BTreeMap::new(),
             readers: BTreeMap::new(),
+            unopened: BTreeSet::new(),
             torn: None,
             damaged: Vec::new(),
             processed: 0,
@@ -116,13 +119,12 @@ impl Tasks {
     /// Takes a record through the tasks that read its partition. Records of partitions that are not ready are not looked at: they
     /// are read again when their partition is.
     pub fn process(&mut self, record: RecordRef<'_>, now: Millis, effects: &mut Effects, report: &Report) {
-        let Some(source) = self.sources.get_mut(&record.source) else { return };
-        if source.halted_at.is_some_and(|it| it <= record.offset) || record.offset < source.position {
+        let Some(readers) = self.readers.get(&record.source) else { return };
+        if !self.all_run(record.source.topic, readers) {
             return;
         }
-        let Some(readers) = self.readers.get(&record.source) else { return };
-        let ready = |it: &usize| self.open.get(*it).is_some_and(|it| it.state == State::Running);
-        if !readers.iter().all(ready) {
+        let Some(source) = self.sources.get_mut(&record.source) else { return };
+        if source.halted_at.is_some_and(|it| it <= record.offset) || record.offset < source.position {
             return;
         }
         let mut undecodable = false;
@@ -152,12 +154,14 @@ impl Tasks {
         self.processed += 1;
     }
 
-    /// Opens the tasks that read the given partition and are not open yet. They are to be restored.
+    /// Opens the tasks that read the given partition and are not open yet; how many. They are to be restored. Stores that another
+    /// worker of this process has not closed yet are to be opened a little later: see [`Tasks::unopened`].
     ///
     /// # Errors
     /// Which task could not be opened, and why.
     pub fn open(&mut self, source: TopicPartition, stores: &mut dyn Stores, report: &Report) -> Result<usize, (String, StoreError)> {
         let mut opened = 0;
+        self.unopened.remove(&source);
         for plan in self.plan.subtopologies.iter().filter(|it| it.source == source.topic) {
             let task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
             if self.open.iter().any(|it| it.task.id == task.id) {
@@ -170,8 +174,15 @@ impl Tasks {
                     stores.open(&identity, true)
                 }
                 other => other,
-            }
-            .map_err(|error| (task.id.clone(), error))?;
+            };
+            let store = match store {
+                Ok(store) => store,
+                Err(StoreError::Locked(_)) => {
+                    self.unopened.insert(source);
+                    continue;
+                }
+                Err(error) => return Err((task.id, error)),
+            };
             report(&Change::Created { task: task.id.clone() });
             let changelogs = plan.stores.iter().map(|it| TopicPartition { topic: it.changelog, partition: source.partition }).collect();
             self.open.push(OpenTask { task, store, state: State::Restoring, source, changelogs, reflects: None });
@@ -229,6 +240,12 @@ impl Tasks {
     }
 
     /// The open task at an index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&OpenTask> {
+        self.open.get(index)
+    }
+
+    /// The open task at an index.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut OpenTask> {
         self.open.get_mut(index)
     }
@@ -236,12 +253,17 @@ impl Tasks {
     /// The partitions of which all readers run and none has stopped.
     #[must_use]
     pub fn ready(&self) -> Vec<TopicPartition> {
-        let running = |readers: &Vec<usize>| readers.iter().all(|it| self.open.get(*it).is_some_and(|it| it.state == State::Running));
         self.sources
             .iter()
-            .filter(|(tp, source)| source.halted_at.is_none() && self.readers.get(tp).is_some_and(running))
+            .filter(|(tp, source)| source.halted_at.is_none() && self.readers.get(tp).is_some_and(|it| self.all_run(tp.topic, it)))
             .map(|(tp, _)| *tp)
             .collect()
+    }
+
+    /// Whether all tasks that read a partition of the topic are open and running.
+    fn all_run(&self, topic: TopicId, readers: &[usize]) -> bool {
+        let wanted = self.plan.subtopologies.iter().filter(|it| it.source == topic).count();
+        readers.len() == wanted && readers.iter().all(|it| self.open.get(*it).is_some_and(|it| it.state == State::Running))
     }
 
     /// Whether a task's state is not complete.

@@ -83,7 +83,8 @@ pub fn create(states: &mut [TopicState], admin: &mut dyn Admin) -> Result<(), Ad
     if states.iter().any(|it| it.status.is_fault()) {
         return Ok(());
     }
-    let new: Vec<NewTopic> = states.iter().filter_map(|it| if let Status::Creatable(new) = &it.status { Some(new.clone()) } else { None }).collect();
+    let new: Vec<NewTopic> =
+        states.iter().filter_map(|it| if let Status::Creatable(new) = &it.status { Some(new.clone()) } else { None }).collect();
     if new.is_empty() {
         return Ok(());
     }
@@ -167,14 +168,16 @@ impl Comparison<'_> {
         let model = self.model(topic).map_or("", |it| it.name.as_str());
         let count = found.partitions;
         match (topic.role, wanted) {
-            (Role::Repartition | Role::Changelog, Some(wanted)) if count != wanted => {
-                Some(format!("has {count} partitions, {model} has {wanted}: give {model} its old count back, or begin anew with `goyt reset`"))
-            }
+            (Role::Repartition | Role::Changelog, Some(wanted)) if count != wanted => Some(format!(
+                "has {count} partitions, {model} has {wanted}: give {model} its old count back, or begin anew with `goyt reset`"
+            )),
             (Role::DeadLetter, Some(wanted)) if count < wanted => {
                 Some(format!("has {count} partitions, {model} has {wanted}: a dead letter goes to the same partition; add partitions"))
             }
             (Role::Changelog, _) if policy.contains("delete") => Some("loses state by age: set cleanup.policy=compact".to_owned()),
-            (Role::Repartition | Role::DeadLetter, _) if policy.contains("compact") => Some("loses records by key: set cleanup.policy=delete".to_owned()),
+            (Role::Repartition | Role::DeadLetter, _) if policy.contains("compact") => {
+                Some("loses records by key: set cleanup.policy=delete".to_owned())
+            }
             _ => None,
         }
     }

@@ -31,6 +31,8 @@ pub struct Worker {
     pub(super) last_commit: Duration,
     /// Transactions given up since one was committed.
     pub(super) rewinds: u32,
+    /// Partitions are being given up: what is not committed is not read again here.
+    pub(super) giving_up: bool,
     /// The producer must be made anew before the next transaction: why.
     pub(super) recycle: Option<String>,
 }
@@ -131,6 +133,7 @@ impl Worker {
             restore: Restore::default(),
             last_commit: clock.elapsed(),
             rewinds: 0,
+            giving_up: false,
             recycle: None,
             plan,
             limits,
@@ -178,6 +181,7 @@ impl Worker {
     pub fn stop(&mut self) -> bool {
         (self.report)(&Change::Stopping);
         let until = self.clock.elapsed() + self.limits.stop_within;
+        self.giving_up = true;
         let committed = self.commit_until(until);
         if let Err(error) = &committed {
             (self.report)(&Change::Waiting { reason: format!("the last commit: {error}") });

@@ -23,9 +23,12 @@ impl MemoryChangelogs {
 }
 
 impl Changelogs for MemoryChangelogs {
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        let (start, _, end) = self.cluster.bounds(self.topics.name(partition.topic)?, partition.partition)?;
-        Ok((start, end))
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        let bounds = |it: &TopicPartition| {
+            let (start, _, end) = self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?;
+            Ok((start, end))
+        };
+        partitions.iter().map(bounds).collect()
     }
 
     fn start(&mut self, partition: TopicPartition, from: Offset) -> Result<(), LogError> {

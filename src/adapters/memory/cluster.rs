@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::adapters::memory::clock::VirtualClock;
 use crate::adapters::memory::error;
 use crate::adapters::memory::group::{Group, Place};
 use crate::adapters::memory::partition::{Content, OutOfRange, Partition, Tombstones};
@@ -24,8 +25,19 @@ pub struct Cluster(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// Whether clients that find nothing to do wait as long as they are told, or return at once.
-    waits: bool,
+    waiting: Waiting,
+}
+
+/// What a client does that finds nothing to do and may wait.
+#[derive(Debug, Default)]
+enum Waiting {
+    /// It returns at once.
+    #[default]
+    Never,
+    /// It waits until something is written, at most as long as it may.
+    UntilWritten,
+    /// It moves this clock on by the time that it may wait: nobody else would in the meantime.
+    MovesClock(VirtualClock),
 }
 
 /// All that a cluster is.
@@ -39,6 +51,7 @@ pub(super) struct State {
 #[derive(Debug, Default)]
 struct Topic {
     partitions: Vec<Partition>,
+    config: BTreeMap<String, String>,
     /// Where the next record without a key goes.
     turn: i32,
 }
@@ -55,7 +68,7 @@ pub struct Stored {
 }
 
 impl Cluster {
-    /// A cluster for one thread under a virtual clock: no call ever waits.
+    /// A cluster whose clients never wait.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -64,13 +77,30 @@ impl Cluster {
     /// A cluster for several threads: a poll that finds nothing waits as long as it is told, or until something is written.
     #[must_use]
     pub fn that_waits() -> Self {
-        Self(Arc::new(Shared { waits: true, ..Shared::default() }))
+        Self(Arc::new(Shared { waiting: Waiting::UntilWritten, ..Shared::default() }))
     }
 
-    /// Creates a topic; one that exists already stays as it is.
+    /// A cluster for one thread: a poll that finds nothing moves the clock on by its wait, and returns.
+    #[must_use]
+    pub fn under(clock: VirtualClock) -> Self {
+        Self(Arc::new(Shared { waiting: Waiting::MovesClock(clock), ..Shared::default() }))
+    }
+
+    /// Creates a topic with the default configuration; one that exists already stays as it is.
     pub fn create_topic(&self, name: &str, partitions: i32) {
+        self.create_topic_with(name, partitions, BTreeMap::new());
+    }
+
+    /// Creates a topic with this configuration; one that exists already stays as it is. Of the configuration, `cleanup.policy=compact` has
+    /// an effect: such a topic takes no record without a key. Compaction and retention happen when they are called for.
+    pub fn create_topic_with(&self, name: &str, partitions: i32, config: BTreeMap<String, String>) {
         let partitions = (0..partitions).map(|_| Partition::default()).collect();
-        self.state().topics.entry(name.to_owned()).or_insert(Topic { partitions, turn: 0 });
+        self.state().topics.entry(name.to_owned()).or_insert(Topic { partitions, config, turn: 0 });
+    }
+
+    /// Deletes a topic with all its records, if it exists.
+    pub fn delete_topic(&self, name: &str) {
+        self.state().topics.remove(name);
     }
 
     /// The number of partitions of each topic.
@@ -85,8 +115,9 @@ impl Cluster {
     /// When there is no such topic or partition, or the record is too large.
     pub fn append(&self, topic: &str, partition: Option<i32>, content: Content) -> Result<(i32, Offset), LogError> {
         let mut state = self.state();
+        let content = state.checked(topic, content)?;
         let partition = state.choose(topic, partition, content.key.as_deref())?;
-        let offset = state.partition(topic, partition)?.append(None, checked(content)?);
+        let offset = state.partition(topic, partition)?.append(None, content);
         drop(state);
         self.wake();
         Ok((partition, offset))
@@ -168,10 +199,13 @@ impl Cluster {
         self.0.changed.notify_all();
     }
 
-    /// Waits until something is written, at most so long, where this cluster waits at all.
+    /// There is nothing to do for a client that may wait so long.
     pub(super) fn wait(&self, state: MutexGuard<'_, State>, time: Duration) {
-        if self.0.waits && !time.is_zero() {
-            drop(self.0.changed.wait_timeout(state, time));
+        match &self.0.waiting {
+            Waiting::Never => {}
+            Waiting::UntilWritten if time.is_zero() => {}
+            Waiting::UntilWritten => drop(self.0.changed.wait_timeout(state, time)),
+            Waiting::MovesClock(clock) => clock.advance(time),
         }
     }
 }
@@ -187,8 +221,7 @@ impl State {
     }
 
     pub(super) fn partition_counts(&self) -> BTreeMap<String, i32> {
-        let count = |topic: &Topic| i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-        self.topics.iter().map(|(name, topic)| (name.clone(), count(topic))).collect()
+        self.topics.iter().map(|(name, topic)| (name.clone(), topic.count())).collect()
     }
 
     /// A producer takes a transactional id over; returns its epoch.
@@ -207,6 +240,7 @@ impl State {
         partition: Option<i32>,
         content: Content,
     ) -> Result<(i32, Offset), LogError> {
+        let content = self.checked(topic, content)?;
         let partition = self.choose(topic, partition, content.key.as_deref())?;
         let transaction = self.transactions.open(transactional_id, epoch)?;
         transaction.partitions.insert((topic.to_owned(), partition));
@@ -250,13 +284,42 @@ impl State {
         }
     }
 
+    /// A record, unless its topic refuses it.
+    fn checked(&mut self, topic: &str, content: Content) -> Result<Content, LogError> {
+        let compacted = self.topic(topic)?.config.get("cleanup.policy").is_some_and(|it| it.contains("compact"));
+        if compacted && content.key.is_none() {
+            return Err(error("INVALID_RECORD", Reaction::RefuseRecord, format!("{topic} is compacted and takes no record without a key")));
+        }
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers: usize = content.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
+        let size = length(&content.key) + length(&content.value) + headers;
+        if size > RECORD_BYTES_MAX {
+            let text = format!("the record has {size} bytes, more than {RECORD_BYTES_MAX}");
+            return Err(error("MSG_SIZE_TOO_LARGE", Reaction::RefuseRecord, text));
+        }
+        Ok(content)
+    }
+
+    pub(super) fn topic_config(&self, topic: &str) -> Option<(i32, &BTreeMap<String, String>)> {
+        let topic = self.topics.get(topic)?;
+        Some((topic.count(), &topic.config))
+    }
+
+    pub(super) fn find_group(&mut self, group: &str) -> Option<&mut Group> {
+        self.groups.get_mut(group)
+    }
+
+    pub(super) fn delete_group(&mut self, group: &str) {
+        self.groups.remove(group);
+    }
+
     fn topic(&mut self, topic: &str) -> Result<&mut Topic, LogError> {
         self.topics.get_mut(topic).ok_or_else(|| unknown(topic))
     }
 
     fn choose(&mut self, topic: &str, partition: Option<i32>, key: Option<&[u8]>) -> Result<i32, LogError> {
         let topic = self.topic(topic)?;
-        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX).max(1);
+        let count = topic.count().max(1);
         Ok(match (partition, key) {
             (Some(partition), _) => partition,
             (None, Some(key)) => partition_of(key, count),
@@ -269,16 +332,10 @@ impl State {
     }
 }
 
-/// A record, unless it is too large.
-pub(super) fn checked(content: Content) -> Result<Content, LogError> {
-    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-    let headers: usize = content.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
-    let size = length(&content.key) + length(&content.value) + headers;
-    if size <= RECORD_BYTES_MAX {
-        return Ok(content);
+impl Topic {
+    fn count(&self) -> i32 {
+        i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
     }
-    let text = format!("the record has {size} bytes, more than {RECORD_BYTES_MAX}");
-    Err(error("MSG_SIZE_TOO_LARGE", Reaction::RefuseRecord, text))
 }
 
 /// The error of a reader whose position is nowhere in the log.

@@ -89,12 +89,7 @@ impl Consumer for MemoryConsumer {
         self.join()
     }
 
-    fn poll(
-        &mut self,
-        wait: Duration,
-        max: usize,
-        record: &mut dyn FnMut(RecordRef<'_>),
-    ) -> Result<Option<GroupEvent>, LogError> {
+    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
         if let Some(event) = self.event()? {
             return Ok(Some(event));
         }
@@ -115,9 +110,12 @@ impl Consumer for MemoryConsumer {
         self.cluster.state().group(&self.group).committed(&places)
     }
 
-    fn bounds(&mut self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        let (start, _, end) = self.cluster.bounds(self.topics.name(partition.topic)?, partition.partition)?;
-        Ok((start, end))
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        let bounds = |it: &TopicPartition| {
+            let (start, _, end) = self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?;
+            Ok((start, end))
+        };
+        partitions.iter().map(bounds).collect()
     }
 
     fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {

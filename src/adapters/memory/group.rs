@@ -174,6 +174,18 @@ impl Group {
         self.members.keys().map(String::as_str)
     }
 
+    /// What the group is about, as a broker names it.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        if self.members.is_empty() {
+            "Empty"
+        } else if self.members.values().all(|member| matches!(member.phase, Phase::Assigned { .. })) {
+            "Stable"
+        } else {
+            "PreparingRebalance"
+        }
+    }
+
     /// Holds offsets until their transaction ends.
     pub fn hold(&mut self, transaction: Serial, offsets: impl IntoIterator<Item = (Place, Offset)>) {
         self.pending.entry(transaction).or_default().extend(offsets);
@@ -236,5 +248,68 @@ impl Member {
         }
         let text = format!("another client has joined as {}: two processes have the same `instance.id`", id.name);
         Err(error("FENCED_INSTANCE_ID", Reaction::Stop, text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_whose_partitions_do_not_come_out_even_gives_one_more_to_the_first_members() {
+        let counts = BTreeMap::from([("a".to_owned(), 5), ("b".to_owned(), 5), ("c".to_owned(), 1)]);
+        let mut group = Group::default();
+        let all = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        let one = group.join("m1", &all, &counts);
+        let two = group.join("m2", &all[..2], &counts);
+        let text = |notice| match notice {
+            Some(Notice::Assigned(places)) => places.iter().map(|(topic, it)| format!("{topic}{it}")).collect::<Vec<_>>().join(" "),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(text(group.notice(&one).unwrap()), "a0 a1 a2 b0 b1 b2 c0");
+        assert_eq!(text(group.notice(&two).unwrap()), "a3 a4 b3 b4");
+        assert_eq!(group.notice(&two).unwrap(), None, "told once");
+    }
+
+    #[test]
+    fn offsets_of_an_open_transaction_are_waited_for_and_dropped_when_it_aborts() {
+        let mut group = Group::default();
+        let (here, there) = (("t".to_owned(), 0), ("t".to_owned(), 1));
+        group.hold(1, [(here.clone(), 10)]);
+        let error = group.committed(&[there.clone(), here.clone()]).unwrap_err();
+        assert_eq!((error.code, error.reaction), ("UNSTABLE_OFFSET_COMMIT", Reaction::Retry));
+        assert_eq!(group.committed(&[there]).unwrap(), [None]);
+        group.end(1, true);
+        group.hold(2, [(here.clone(), 20)]);
+        group.end(2, false);
+        assert_eq!(group.committed(&[here]).unwrap(), [Some(10)]);
+    }
+
+    #[test]
+    fn who_may_commit() {
+        let counts = BTreeMap::from([("t".to_owned(), 2)]);
+        let topics = ["t".to_owned()];
+        let mut group = Group::default();
+        let code = |group: &Group, id: Option<&MemberId>| group.check(id, "m").map_or_else(|error| error.code, |()| "ok");
+        assert_eq!(code(&group, None), "UNKNOWN_MEMBER_ID");
+        let old = group.join("m", &topics, &counts);
+        assert_eq!(code(&group, Some(&old)), "ILLEGAL_GENERATION", "its assignment was not told yet");
+        group.notice(&old).unwrap();
+        assert_eq!(code(&group, Some(&old)), "ok");
+        let other = group.join("n", &topics, &counts);
+        group.notice(&old).unwrap();
+        assert_eq!(code(&group, Some(&old)), "ok", "told to give up: its last commit");
+        group.given_up(&old, &counts);
+        assert_eq!(code(&group, Some(&old)), "ILLEGAL_GENERATION", "partitions have been given out anew");
+        group.notice(&old).unwrap();
+        let new = group.join("m", &topics, &counts);
+        assert_eq!(code(&group, Some(&old)), "FENCED_INSTANCE_ID");
+        group.notice(&new).unwrap();
+        assert_eq!(code(&group, Some(&new)), "ok");
+        group.leave(&old, &counts);
+        assert_eq!(code(&group, Some(&new)), "ok", "only the latest client of a name can leave");
+        group.leave(&new, &counts);
+        assert_eq!(code(&group, Some(&new)), "UNKNOWN_MEMBER_ID");
+        assert_eq!(group.member_names().collect::<Vec<_>>(), [other.name.as_str()]);
     }
 }

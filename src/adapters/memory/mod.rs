@@ -3,10 +3,12 @@
 //! Topics, transactions and consumer groups behave as a broker's do where a client can tell: offsets with gaps, control records,
 //! last stable offsets, fencing, generations. Nothing here is random, so the same calls give the same results.
 
+pub mod admin;
 pub mod changelogs;
 pub mod clock;
 pub mod cluster;
 pub mod consumer;
+pub mod driver;
 pub mod group;
 pub mod partition;
 pub mod producer;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::adapters::memory::cluster::{Cluster, checked};
+use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::group::Place;
 use crate::adapters::memory::partition::Content;
 use crate::adapters::memory::{Identity, Membership, Topics, error};
@@ -49,12 +49,12 @@ impl MemoryProducer {
     fn append(&mut self, record: &OutRecord<'_>) -> Result<(), LogError> {
         let epoch = self.epoch()?;
         let topic = self.topics.name(record.topic)?;
-        let content = checked(Content {
+        let content = Content {
             key: record.key.map(<[u8]>::to_vec),
             value: record.value.map(<[u8]>::to_vec),
             headers: record.headers.iter().map(|(name, value)| ((*name).to_owned(), value.map(<[u8]>::to_vec))).collect(),
             timestamp: record.timestamp,
-        })?;
+        };
         let mut state = self.cluster.state();
         let (_, offset) = state.send(&self.identity.transactional_id, epoch, topic, record.partition, content)?;
         if let Cause::Store(changelog) = record.cause {

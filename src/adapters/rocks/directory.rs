@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::adapters::rocks::manifest::write_whole;
 use crate::engine::record::Millis;
 use crate::runtime::ports::StoreError;
+use crate::runtime::reset::LocalState;
 
 const LOCK: &str = ".lock";
 const INSTANCE_ID: &str = "instance.id";
@@ -85,28 +86,6 @@ impl Directory {
         }
     }
 
-    /// The tasks that have a directory here, sorted.
-    ///
-    /// # Errors
-    /// When the directory can't be read.
-    pub fn tasks(&self) -> Result<Vec<String>, StoreError> {
-        let names = self.names()?;
-        Ok(names.into_iter().filter(|name| is_task(name)).collect())
-    }
-
-    /// Removes a task's directory and its damaged state, such as for `goyt reset`.
-    ///
-    /// # Errors
-    /// [`StoreError::Locked`] when its stores are open; when it can't be removed.
-    pub fn remove(&self, task: &str) -> Result<(), StoreError> {
-        let open = self.open();
-        if open.contains(task) {
-            return Err(StoreError::Locked(format!("the stores of task {task} are open: stop the task first")));
-        }
-        remove_all(&self.task_path(task)?)?;
-        remove_all(&self.damaged_path(task)?)
-    }
-
     /// Removes directories of tasks that have been elsewhere for `delay`, and returns their names. `active` are the tasks that
     /// this process has; `now` is wall-clock time. To be called from time to time: the delay begins with the call that first finds a
     /// task gone, and goes on over restarts.
@@ -166,6 +145,23 @@ impl Directory {
 
     fn open(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LocalState for Directory {
+    fn tasks(&self) -> Result<Vec<String>, StoreError> {
+        let names = self.names()?;
+        Ok(names.into_iter().filter(|name| is_task(name)).collect())
+    }
+
+    /// Its damaged state goes with it. [`StoreError::Locked`] when its stores are open.
+    fn remove(&self, task: &str) -> Result<(), StoreError> {
+        let open = self.open();
+        if open.contains(task) {
+            return Err(StoreError::Locked(format!("the stores of task {task} are open: stop the task first")));
+        }
+        remove_all(&self.task_path(task)?)?;
+        remove_all(&self.damaged_path(task)?)
     }
 }
 
@@ -268,7 +264,9 @@ fn remove_all(path: &Path) -> Result<(), StoreError> {
         Err(error) => Err(error),
     };
     match result {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("remove", path, &error, "remove it yourself, or check its permissions")),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(failed("remove", path, &error, "remove it yourself, or check its permissions"))
+        }
         _ => Ok(()),
     }
 }

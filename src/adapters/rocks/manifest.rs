@@ -15,7 +15,8 @@ pub const FORMAT: u32 = 1;
 /// The manifest's file in a task's directory.
 pub const FILE: &str = "task.json";
 
-const WHAT_TO_DO: &str = "undo the change, or give what changed a new name, or give up this state and read the input again with `goyt reset`";
+const WHAT_TO_DO: &str =
+    "undo the change, or give what changed a new name, or give up this state and read the input again with `goyt reset`";
 
 /// What a task's directory holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,6 @@
 //! How RocksDB is set up: memory shared by all databases of the process, and what each of them does with it.
 
-use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, LogLevel, Options, WriteBufferManager,
-};
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, LogLevel, Options, WriteBufferManager};
 
 /// Write-ahead log a database may hold before it flushes what lies in it: bounds the disk, and what an open has to read again.
 const WAL_BYTES_MAX: u64 = 32 << 20;
@@ -21,9 +19,9 @@ const FORMAT_VERSION: i32 = 6;
 /// How much memory and how many files RocksDB may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RocksSettings {
-    /// Memory for blocks, indexes, filters and write buffers of all stores of the process together, bytes.
+    /// Memory for blocks, indexes and filters of all stores of the process together, bytes.
     pub block_cache_bytes: usize,
-    /// The part of it that write buffers may take, bytes; when it is reached, buffers are flushed.
+    /// Memory for write buffers of all stores of the process together, bytes; when it is reached, buffers are flushed.
     pub write_buffer_bytes: usize,
     /// Write buffer of one store, bytes: flushed when it is full.
     pub store_write_buffer_bytes: usize,
@@ -33,12 +31,7 @@ pub struct RocksSettings {
 
 impl Default for RocksSettings {
     fn default() -> Self {
-        Self {
-            block_cache_bytes: 96 << 20,
-            write_buffer_bytes: 32 << 20,
-            store_write_buffer_bytes: 8 << 20,
-            max_open_files: 256,
-        }
+        Self { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20, store_write_buffer_bytes: 8 << 20, max_open_files: 256 }
     }
 }
 
@@ -54,7 +47,8 @@ impl Resources {
     /// Sets the memory aside.
     #[must_use]
     pub fn new(settings: &RocksSettings) -> Self {
-        let cache = Cache::new_lru_cache(settings.block_cache_bytes);
+        // Write buffers are charged to the cache: what they don't use is there for blocks, and the sum is the bound.
+        let cache = Cache::new_lru_cache(settings.block_cache_bytes.saturating_add(settings.write_buffer_bytes));
         // No stalls: they would hold a worker up behind another worker's flush. Full buffers are flushed all the same.
         let allow_stall = false;
         let write_buffers =
@@ -76,7 +70,7 @@ impl Resources {
         &self.store
     }
 
-    /// Bytes in use; write buffers are charged to the cache.
+    /// Bytes in use, write buffers included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.cache.get_usage().max(self.write_buffers.get_usage())

@@ -32,6 +32,12 @@ pub fn id_key(id: &[u8]) -> Vec<u8> {
     [&[ID], id].concat()
 }
 
+/// The id of a key that begins like one.
+#[must_use]
+pub fn id_of(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(&[ID])
+}
+
 /// The index key of an id's key and its time.
 pub fn expiry_key(id_key: &[u8], time: Millis, into: &mut Vec<u8>) {
     into.push(EXPIRY);

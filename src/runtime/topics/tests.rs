@@ -17,8 +17,12 @@ fn plan() -> Plan {
 }
 
 fn found(topics: &[(&str, i32, &str)]) -> BTreeMap<String, TopicFound> {
-    let config = |text: &str| text.split_whitespace().filter_map(|it| it.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect();
-    topics.iter().map(|(name, partitions, text)| ((*name).to_owned(), TopicFound { partitions: *partitions, config: config(text) })).collect()
+    let config =
+        |text: &str| text.split_whitespace().filter_map(|it| it.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect();
+    topics
+        .iter()
+        .map(|(name, partitions, text)| ((*name).to_owned(), TopicFound { partitions: *partitions, config: config(text) }))
+        .collect()
 }
 
 /// A line a topic: name, wanted, found, status.
@@ -28,7 +32,11 @@ fn shown(input_partitions: Option<i32>, topics: &[(&str, i32, &str)]) -> String 
     let line = |it: &TopicState| {
         let status = match &it.status {
             Status::Creatable(new) => {
-                format!("create with {} {}", new.partitions, new.config.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "))
+                format!(
+                    "create with {} {}",
+                    new.partitions,
+                    new.config.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+                )
             }
             Status::Wrong(why) => format!("wrong: {why}"),
             other => format!("{other:?}"),
@@ -89,7 +97,12 @@ fn an_output_that_is_there_keeps_its_count_and_gives_it_to_what_is_made_after_it
 #[test]
 fn a_compacted_source_keeps_for_ever_and_so_does_its_repartition_topic() {
     let lines = shown(None, &[("orders", 1, "cleanup.policy=compact retention.ms=5000 retention.bytes=7")]);
-    assert!(lines.contains("repartition 1/- create with 1 cleanup.policy=delete message.timestamp.type=CreateTime retention.bytes=-1 retention.ms=-1"), "{lines}");
+    assert!(
+        lines.contains(
+            "repartition 1/- create with 1 cleanup.policy=delete message.timestamp.type=CreateTime retention.bytes=-1 retention.ms=-1"
+        ),
+        "{lines}"
+    );
 }
 
 #[test]

@@ -1,0 +1,306 @@
+//! The settings of the clients: ours, those that pass through, and those that exactly-once depends on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka_sys::types::RDKafkaRespErr;
+
+use super::errors;
+use super::raw::Failure;
+use crate::runtime::ports::LogError;
+
+/// What the clients need to know. Any other client property passes through the three maps.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// `bootstrap.servers`.
+    pub bootstrap: String,
+    /// The group, and the prefix of transactional ids.
+    pub application_id: String,
+    /// Which instance this is: static membership and transactional ids hang on it.
+    pub instance_id: String,
+    /// After this long without a heartbeat a member is gone.
+    pub session_timeout: Duration,
+    /// How long the producer gathers records for a batch.
+    pub linger: Duration,
+    /// Properties of the consumers, such as `fetch.max.bytes`.
+    pub consumer: BTreeMap<String, String>,
+    /// Properties of the producer, such as `compression.type`.
+    pub producer: BTreeMap<String, String>,
+    /// Properties of the client that makes and describes topics.
+    pub admin: BTreeMap<String, String>,
+}
+
+impl ClientSettings {
+    /// The defaults, for a cluster and an instance.
+    pub fn new(bootstrap: &str, application_id: &str, instance_id: &str) -> ClientSettings {
+        ClientSettings {
+            bootstrap: bootstrap.into(),
+            application_id: application_id.into(),
+            instance_id: instance_id.into(),
+            session_timeout: Duration::from_secs(10),
+            linger: Duration::from_millis(20),
+            consumer: BTreeMap::new(),
+            producer: BTreeMap::new(),
+            admin: BTreeMap::new(),
+        }
+    }
+}
+
+/// Which client a property is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Consumer,
+    Producer,
+    Admin,
+}
+
+/// Properties that can't be set, for which client, and why.
+const REFUSED: &[(Role, &str, &str)] = &[
+    (Role::Consumer, "enable.auto.commit", OFFSETS),
+    (Role::Consumer, "auto.commit.interval.ms", OFFSETS),
+    (Role::Consumer, "enable.auto.offset.store", OFFSETS),
+    (Role::Consumer, "auto.offset.reset", "where to start is decided by the topology; a gap is never skipped silently"),
+    (Role::Consumer, "isolation.level", "what a transaction may still take back is never read"),
+    (Role::Consumer, "enable.partition.eof", "it is set as the runtime needs it"),
+    (Role::Consumer, "group.id", "the group is the application.id: set that"),
+    (Role::Consumer, "group.instance.id", "it is made of the instance.id: set that"),
+    (Role::Consumer, "group.protocol", "the client's new protocol does not survive all errors"),
+    (Role::Consumer, "group.remote.assignor", "partitions with equal numbers must go to one worker"),
+    (Role::Consumer, "partition.assignment.strategy", "partitions with equal numbers must go to one worker"),
+    (Role::Producer, "transactional.id", "it is made of the application.id and the instance.id: set those"),
+    (Role::Producer, "enable.idempotence", ONCE),
+    (Role::Producer, "enable.gapless.guarantee", ONCE),
+    (Role::Producer, "acks", ONCE),
+    (Role::Producer, "request.required.acks", ONCE),
+    (Role::Producer, "delivery.report.only.error", "the state's positions come from acknowledgements"),
+    (Role::Producer, "partitioner", "a key's partition must be the one that Java clients choose"),
+];
+const OFFSETS: &str = "offsets are committed with the transaction and in no other way";
+const ONCE: &str = "exactly-once depends on it";
+
+/// Set by settings of their own, so not as properties.
+const OWN: &[(&str, &str)] = &[("bootstrap.servers", "bootstrap.servers"), ("metadata.broker.list", "bootstrap.servers")];
+
+impl ClientSettings {
+    /// Each property that is unknown, wrong or refused, in words; empty when all is well.
+    pub fn mistakes(&self) -> Vec<String> {
+        let all = [
+            (Role::Consumer, "consumer", &self.consumer),
+            (Role::Producer, "producer", &self.producer),
+            (Role::Admin, "admin", &self.admin),
+        ];
+        let mut mistakes = Vec::new();
+        for (role, prefix, properties) in all {
+            for (name, value) in properties {
+                if let Some(why) = mistake(role, name, value) {
+                    mistakes.push(format!("{prefix}.{name}: {why}"));
+                }
+            }
+        }
+        mistakes
+    }
+
+    /// The member of the group that is the worker's consumer.
+    pub(super) fn consumer(&self, worker: usize) -> Result<ClientConfig, LogError> {
+        let session = millis(self.session_timeout);
+        let ours = [
+            ("group.id", self.application_id.clone()),
+            ("group.instance.id", format!("{}-{worker}", self.instance_id)),
+            ("group.protocol", "classic".into()),
+            ("partition.assignment.strategy", "range".into()),
+            ("auto.offset.reset", "error".into()),
+            ("isolation.level", "read_committed".into()),
+            ("enable.auto.commit", "false".into()),
+            ("enable.auto.offset.store", "false".into()),
+            ("enable.partition.eof", "false".into()),
+        ];
+        let defaults = [
+            ("session.timeout.ms", session.to_string()),
+            ("heartbeat.interval.ms", (session / 3).clamp(1, 3000).to_string()),
+            ("max.poll.interval.ms", session.max(300_000).to_string()),
+            ("fetch.queue.backoff.ms", "5".into()), // The default, 1 s, is what a reader with a small queue waits.
+            ("queued.min.messages", "10000".into()),
+            ("queued.max.messages.kbytes", "8192".into()),
+            ("client.id", format!("{}-{worker}-consumer", self.instance_id)),
+        ];
+        self.client(&self.consumer, &ours, &defaults)
+    }
+
+    /// The worker's transactional producer. `batch_size`: at most this many bytes in a batch of more than one record.
+    pub(super) fn producer(&self, worker: usize, batch_size: usize) -> Result<ClientConfig, LogError> {
+        let debug = self.producer.get("debug").map_or(String::new(), |it| format!("{it},"));
+        let ours = [
+            ("transactional.id", format!("{}-{}-{worker}", self.application_id, self.instance_id)),
+            ("enable.idempotence", "true".into()),
+            ("acks", "all".into()),
+            ("partitioner", "murmur2_random".into()),
+            ("delivery.report.only.error", "false".into()),
+            ("debug", format!("{debug}eos,broker")), // Tells of retries: see `late_requests`.
+            ("batch.size", batch_size.to_string()),
+        ];
+        let defaults = [
+            ("transaction.timeout.ms", "10000".into()),
+            ("linger.ms", millis(self.linger).to_string()),
+            ("batch.num.messages", "10000".into()),
+            ("queue.buffering.max.messages", "400000".into()),
+            ("queue.buffering.max.kbytes", "8192".into()), // Larger queues make commits slower: 27-41 ms with 8 MB, 66 with 16.
+            ("message.max.bytes", "10000000".into()),      // The broker decides what is too large, topic by topic.
+            ("compression.type", "none".into()),
+            ("client.id", format!("{}-{worker}-producer", self.instance_id)),
+        ];
+        self.client(&self.producer, &ours, &defaults)
+    }
+
+    /// The largest batch that the user allows.
+    pub(super) fn batch_size(&self) -> usize {
+        self.producer.get("batch.size").and_then(|it| it.parse().ok()).unwrap_or(1_000_000)
+    }
+
+    /// The reader of changelogs: of no group's members, commits nothing.
+    pub(super) fn changelogs(&self, worker: usize) -> Result<ClientConfig, LogError> {
+        let ours = [
+            ("group.id", format!("{}-restore", self.application_id)), // Needed by the client; the group never exists.
+            ("group.protocol", "classic".into()),
+            ("auto.offset.reset", "error".into()),
+            ("isolation.level", "read_committed".into()),
+            ("enable.auto.commit", "false".into()),
+            ("enable.auto.offset.store", "false".into()),
+            ("enable.partition.eof", "true".into()),
+        ];
+        let defaults = [
+            ("fetch.queue.backoff.ms", "5".into()),
+            ("queued.min.messages", "10000".into()),
+            ("queued.max.messages.kbytes", "8192".into()),
+            ("client.id", format!("{}-{worker}-restore", self.instance_id)),
+            // A tail is short: the end of one partition must not wait long for records of another.
+            ("fetch.wait.max.ms", "20".into()),
+        ];
+        let mut properties = self.consumer.clone();
+        for name in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "client.id"] {
+            properties.remove(name); // Of members only.
+        }
+        self.client(&properties, &ours, &defaults)
+    }
+
+    /// The client that makes and describes topics.
+    pub(super) fn admin(&self) -> Result<ClientConfig, LogError> {
+        self.client(&self.admin, &[], &[("client.id", format!("{}-admin", self.instance_id))])
+    }
+
+    /// A consumer of the group that never joins: only to ask for its offsets.
+    pub(super) fn group_reader(&self) -> Result<ClientConfig, LogError> {
+        let ours = [
+            ("group.id", self.application_id.clone()),
+            ("enable.auto.commit", "false".into()),
+            ("isolation.level", "read_committed".into()),
+        ];
+        self.client(&self.admin, &ours, &[])
+    }
+
+    fn client(
+        &self,
+        properties: &BTreeMap<String, String>,
+        ours: &[(&str, String)],
+        defaults: &[(&str, String)],
+    ) -> Result<ClientConfig, LogError> {
+        let mistakes = self.mistakes();
+        if !mistakes.is_empty() {
+            return Err(invalid(mistakes.join("; ")));
+        }
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        config.set("allow.auto.create.topics", "false");
+        for (name, value) in defaults {
+            config.set(*name, value);
+        }
+        for (name, value) in properties {
+            config.set(name, value);
+        }
+        for (name, value) in ours {
+            config.set(*name, value);
+        }
+        Ok(config)
+    }
+}
+
+/// What is wrong with a property.
+fn mistake(role: Role, name: &str, value: &str) -> Option<String> {
+    if let Some((_, why)) =
+        REFUSED.iter().filter(|(of, ..)| *of == role).map(|(_, name, why)| (*name, *why)).find(|(refused, _)| *refused == name)
+    {
+        return Some(format!("can't be set: {why}"));
+    }
+    if let Some((_, setting)) = OWN.iter().find(|(own, _)| *own == name) {
+        return Some(format!("set {setting} instead"));
+    }
+    match ClientConfig::new().set(name, value).create_native_config() {
+        Ok(_) => None,
+        Err(KafkaError::ClientConfig(_, reason, ..)) => Some(reason),
+        Err(other) => Some(other.to_string()),
+    }
+}
+
+fn invalid(reason: String) -> LogError {
+    let code = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_CONFIG as i32;
+    errors::log_error(&Failure { code, text: reason, fatal: false, abortable: false, retriable: false }, "read the client's settings")
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> ClientSettings {
+        ClientSettings::new("localhost:9092", "app", "i1")
+    }
+
+    #[test]
+    fn a_property_of_the_user_wins_over_a_default() {
+        let mut settings = settings();
+        settings.consumer.insert("queued.max.messages.kbytes".into(), "64".into());
+        settings.producer.insert("compression.type".into(), "lz4".into());
+        assert_eq!(settings.consumer(0).unwrap().get("queued.max.messages.kbytes"), Some("64"));
+        assert_eq!(settings.changelogs(0).unwrap().get("queued.max.messages.kbytes"), Some("64"));
+        assert_eq!(settings.producer(0, 1000).unwrap().get("compression.type"), Some("lz4"));
+    }
+
+    #[test]
+    fn the_ids_name_the_application_the_instance_and_the_worker() {
+        assert_eq!(settings().consumer(2).unwrap().get("group.instance.id"), Some("i1-2"));
+        assert_eq!(settings().producer(2, 1000).unwrap().get("transactional.id"), Some("app-i1-2"));
+    }
+
+    #[test]
+    fn a_debug_setting_of_the_user_is_added_to() {
+        let mut settings = settings();
+        settings.producer.insert("debug".into(), "msg".into());
+        assert_eq!(settings.producer(0, 1000).unwrap().get("debug"), Some("msg,eos,broker"));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let mut settings = settings();
+        settings.consumer.insert("auto.offset.reset".into(), "latest".into());
+        settings.consumer.insert("fetch.max.bytez".into(), "1".into());
+        settings.producer.insert("linger.ms".into(), "soon".into());
+        settings.producer.insert("transactional.id".into(), "mine".into());
+        settings.admin.insert("bootstrap.servers".into(), "elsewhere".into());
+        assert_eq!(
+            settings.mistakes(),
+            [
+                "consumer.auto.offset.reset: can't be set: where to start is decided by the topology; a gap is never skipped silently",
+                "consumer.fetch.max.bytez: No such configuration property: \"fetch.max.bytez\"",
+                "producer.linger.ms: Invalid value for configuration property \"linger.ms\"",
+                "producer.transactional.id: can't be set: it is made of the application.id and the instance.id: set those",
+                "admin.bootstrap.servers: set bootstrap.servers instead",
+            ]
+        );
+        let error = settings.consumer(0).unwrap_err();
+        assert_eq!((error.code, error.reaction), ("INVALID_CONFIG", crate::runtime::reaction::Reaction::Stop));
+    }
+}

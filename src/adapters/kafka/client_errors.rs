@@ -1,0 +1,44 @@
+//! Errors that the client tells while it is polled, until the runtime takes them.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use rdkafka_sys::types::RDKafkaRespErr as Code;
+
+use super::errors::log_error;
+use super::lock;
+use super::raw::Failure;
+use crate::runtime::ports::LogError;
+
+/// At most this many wait to be taken; what comes then is dropped, as it would say the same.
+const WAITING_MAX: usize = 16;
+
+/// The errors of one client.
+#[derive(Debug, Default)]
+pub(super) struct ClientErrors {
+    waiting: Mutex<VecDeque<LogError>>,
+}
+
+impl ClientErrors {
+    /// Adds one, unless the same waits already.
+    pub(super) fn put(&self, error: LogError) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() < WAITING_MAX && !waiting.contains(&error) {
+            waiting.push_back(error);
+        }
+    }
+
+    /// Adds one about the client as a whole. A single connection that was lost is not told: the client makes it again, and says so
+    /// in the log; only all of them at once are an error.
+    pub(super) fn put_of_client(&self, failure: &Failure, doing: &str) {
+        let of_one_connection = [Code::RD_KAFKA_RESP_ERR__TRANSPORT as i32, Code::RD_KAFKA_RESP_ERR__RESOLVE as i32];
+        if !of_one_connection.contains(&failure.code) {
+            self.put(log_error(failure, doing));
+        }
+    }
+
+    /// Takes the oldest.
+    pub(super) fn take(&self) -> Option<LogError> {
+        lock(&self.waiting).pop_front()
+    }
+}

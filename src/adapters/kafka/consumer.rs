@@ -1,0 +1,240 @@
+//! A worker's consumer: a member of the group that reads what it was assigned, from where it is told.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka_sys::types::RDKafkaRespErr as Code;
+
+use super::client_config::ClientSettings;
+use super::client_errors::ClientErrors;
+use super::errors::{log_error, log_error_at};
+use super::log_lines::LogLines;
+use super::raw::{Callbacks, Client, Entry, Failure, Kind, Rebalance};
+use super::reader::Reader;
+use super::topics::Topics;
+use super::{lock, offsets};
+use crate::engine::record::{Offset, RecordRef, TopicId, TopicPartition};
+use crate::runtime::ports::{Consumer, GroupEvent, LogError};
+
+/// How long the group's committed offsets are waited for: longer than a transaction that holds them back lives.
+const COMMITTED_WAIT: Duration = Duration::from_secs(30);
+/// How long the offsets of a partition are waited for.
+const BOUNDS_WAIT: Duration = Duration::from_secs(10);
+/// How long a join is put off until the group has a coordinator.
+const COORDINATOR_WAIT: Duration = Duration::from_secs(30);
+/// How long one question for the coordinator may take.
+const COORDINATOR_QUESTION: Duration = Duration::from_secs(1);
+/// How long one step of leaving waits.
+const LEAVE_STEP: Duration = Duration::from_millis(20);
+/// Records taken at a time, and dropped, while leaving.
+const LEAVE_BATCH: usize = 256;
+
+/// The member of the group.
+pub struct KafkaConsumer {
+    reader: Reader,
+    heard: Arc<Heard>,
+    /// An event that the group waits to be answered.
+    unanswered: Option<Unanswered>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unanswered {
+    Assigned,
+    Revoked,
+}
+
+/// What the client told while it was polled.
+struct Heard {
+    topics: Arc<Topics>,
+    lines: LogLines,
+    events: Mutex<VecDeque<GroupEvent>>,
+    errors: ClientErrors,
+    leaving: AtomicBool,
+}
+
+impl Callbacks for Heard {
+    fn log(&self, level: i32, facility: &str, line: &str) {
+        self.lines.say(level, facility, line);
+    }
+
+    fn error(&self, failure: Failure) {
+        self.errors.put_of_client(&failure, "read");
+    }
+
+    fn rebalanced(&self, what: Rebalance, partitions: &[Entry<'_>]) -> bool {
+        if self.leaving.load(Ordering::Acquire) {
+            return true;
+        }
+        let partitions = partitions.iter().filter_map(|it| self.topics.partition(it)).collect();
+        lock(&self.events).push_back(match what {
+            Rebalance::Assign => GroupEvent::Assigned(partitions),
+            Rebalance::Revoke => GroupEvent::Revoked(partitions),
+            Rebalance::Lost => GroupEvent::Lost(partitions),
+        });
+        false
+    }
+}
+
+impl KafkaConsumer {
+    pub(super) fn new(settings: &ClientSettings, topics: Arc<Topics>, worker: usize) -> Result<KafkaConsumer, LogError> {
+        let heard = Arc::new(Heard {
+            topics: Arc::clone(&topics),
+            lines: LogLines::new("consumer"),
+            events: Mutex::default(),
+            errors: ClientErrors::default(),
+            leaving: AtomicBool::new(false),
+        });
+        let client = Client::new(Kind::Consumer, &settings.consumer(worker)?, Arc::<Heard>::clone(&heard))
+            .map_err(|it| log_error(&it, "make the consumer"))?;
+        Ok(KafkaConsumer { reader: Reader::new(Arc::new(client), topics), heard, unanswered: None })
+    }
+
+    /// The client: for who the member is, and to wake it.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.reader.client)
+    }
+
+    /// On a new cluster a join is refused until the topic of offsets is made, and librdkafka then waits for seconds. So ask for an offset
+    /// until one can be had, and join then.
+    fn wait_for_coordinator(&self, topic: TopicId) -> Result<(), LogError> {
+        let until = Instant::now() + COORDINATOR_WAIT;
+        loop {
+            let mut first = self.reader.topics.list([(TopicPartition { topic, partition: 0 }, 0)].into_iter());
+            match self.reader.client.committed(&mut first, COORDINATOR_QUESTION) {
+                Ok(()) => return Ok(()),
+                Err(failure) => {
+                    let error = log_error(&failure, "find the group's coordinator");
+                    if error.reaction != crate::runtime::reaction::Reaction::Retry || until < Instant::now() {
+                        return Err(error);
+                    }
+                }
+            }
+            std::thread::sleep(LEAVE_STEP);
+        }
+    }
+
+    /// The oldest event, if there is one.
+    fn event(&mut self) -> Option<GroupEvent> {
+        let event = lock(&self.heard.events).pop_front()?;
+        self.unanswered = Some(match event {
+            GroupEvent::Assigned(_) => Unanswered::Assigned,
+            GroupEvent::Revoked(_) | GroupEvent::Lost(_) => Unanswered::Revoked,
+        });
+        Some(event)
+    }
+
+    /// Polls and drops what comes, until `done` or the bound.
+    fn drain(&mut self, until: Instant, mut done: impl FnMut(&Client) -> bool) -> Result<(), LogError> {
+        while !done(&self.reader.client) {
+            if until < Instant::now() {
+                let failure = Failure::of(Code::RD_KAFKA_RESP_ERR__TIMED_OUT as i32);
+                return Err(log_error(&failure, "leave the group"));
+            }
+            self.reader.read(LEAVE_STEP, LEAVE_BATCH, &mut |_| {}, &mut |_, _| {});
+        }
+        Ok(())
+    }
+}
+
+impl Consumer for KafkaConsumer {
+    fn subscribe(&mut self, topics: &[TopicId]) -> Result<(), LogError> {
+        if let Some(first) = topics.first() {
+            self.wait_for_coordinator(*first)?;
+        }
+        let list = self.reader.topics.list(topics.iter().map(|topic| (TopicPartition { topic: *topic, partition: -1 }, 0)));
+        self.reader.client.subscribe(&list).map_err(|it| log_error(&it, "join the group"))
+    }
+
+    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
+        if let Some(event) = self.event() {
+            return Ok(Some(event));
+        }
+        if let Some(error) = self.heard.errors.take() {
+            return Err(error);
+        }
+        let (topics, heard) = (Arc::clone(&self.reader.topics), &self.heard);
+        self.reader.read(wait, max, record, &mut |message, partition| {
+            heard.errors.put(log_error_at(&message.error(), "read", partition.map(|it| topics.place(it)), partition));
+        });
+        if let Some(event) = self.event() {
+            return Ok(Some(event));
+        }
+        self.heard.errors.take().map_or(Ok(None), Err)
+    }
+
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, LogError> {
+        let topics = &self.reader.topics;
+        let mut list = topics.list(partitions.iter().map(|it| (*it, 0)));
+        self.reader.client.committed(&mut list, COMMITTED_WAIT).map_err(|it| log_error(&it, "ask for the committed offsets"))?;
+        let mut found = Vec::with_capacity(partitions.len());
+        for entry in list.entries() {
+            let at = topics.partition(&entry);
+            if entry.code != 0 {
+                return Err(log_error_at(&Failure::of(entry.code), "ask for the committed offset", at.map(|it| topics.place(it)), at));
+            }
+            found.push((at, entry.offset));
+        }
+        Ok(partitions
+            .iter()
+            .map(|asked| found.iter().find(|(at, _)| *at == Some(*asked)).map(|(_, offset)| *offset).filter(|it| 0 <= *it))
+            .collect())
+    }
+
+    fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        offsets::bounds(&self.reader.client, &self.reader.topics, partitions, BOUNDS_WAIT)
+    }
+
+    fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
+        // The client gives each partition a new version, and drops what was fetched under an older one: nothing stale is handed out.
+        let mut list = self.reader.topics.list(positions.iter().copied());
+        let client = &self.reader.client;
+        client.assign(Some(&list)).map_err(|it| log_error(&it, "take the partitions"))?;
+        self.unanswered = None;
+        if list.is_empty() {
+            return Ok(());
+        }
+        client.pause(&mut list).map_err(|it| log_error(&it, "pause the partitions"))
+    }
+
+    fn unassign(&mut self) -> Result<(), LogError> {
+        self.reader.client.assign(None).map_err(|it| log_error(&it, "give up the partitions"))?;
+        self.unanswered = None;
+        Ok(())
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        let mut list = self.reader.topics.list(partitions.iter().map(|it| (*it, 0)));
+        self.reader.client.pause(&mut list).map_err(|it| log_error(&it, "pause the partitions"))
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        let mut list = self.reader.topics.list(partitions.iter().map(|it| (*it, 0)));
+        self.reader.client.resume(&mut list).map_err(|it| log_error(&it, "resume the partitions"))
+    }
+
+    fn known_end(&mut self, partition: TopicPartition) -> Option<Offset> {
+        self.reader.client.known_end(self.reader.topics.name(partition.topic), partition.partition)
+    }
+
+    /// A static member sends no LeaveGroup when it is closed, but it does when it unsubscribes: so that comes first, unless it is to stay.
+    /// It unsubscribes only when nothing is left to be answered. Its member id is dropped at the moment when the request is sent; closing
+    /// before that would keep it from being sent.
+    fn leave(&mut self, stay: bool, bound: Duration) -> Result<(), LogError> {
+        let until = Instant::now() + bound;
+        self.heard.leaving.store(true, Ordering::Release);
+        while self.event().is_some() {}
+        match self.unanswered {
+            Some(Unanswered::Assigned) => self.assign(&[])?,
+            Some(Unanswered::Revoked) => self.unassign()?,
+            None => {}
+        }
+        if !stay {
+            self.reader.client.unsubscribe().map_err(|it| log_error(&it, "leave the group"))?;
+            self.drain(until, |client| !client.is_member())?;
+        }
+        self.reader.client.close().map_err(|it| log_error(&it, "close the consumer"))?;
+        self.drain(until, Client::is_closed)
+    }
+}

@@ -1,0 +1,151 @@
+//! Reading: records as they lie in librdkafka's buffers.
+
+use super::*;
+
+/// Records read at once; gives them back when it is cleared or dropped. Used again and again, it allocates nothing.
+pub(in super::super) struct Batch {
+    messages: Vec<*mut sys::rd_kafka_message_t>,
+}
+
+// SAFETY: messages are owned, and may be used and destroyed on any thread.
+unsafe impl Send for Batch {}
+
+impl Batch {
+    /// An empty one.
+    pub(in super::super) fn new() -> Batch {
+        Batch { messages: Vec::new() }
+    }
+
+    /// The records.
+    pub(in super::super) fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        // The pointers are live messages of ours until they are cleared, which needs `&mut self`.
+        self.messages.iter().map(|at| Message { at: *at, life: std::marker::PhantomData })
+    }
+
+    /// Gives the records back.
+    pub(in super::super) fn clear(&mut self) {
+        for message in self.messages.drain(..) {
+            // SAFETY: each is ours and destroyed once, as it is drained.
+            unsafe { sys::rd_kafka_message_destroy(message) }
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A record, or an error in its place.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Message<'a> {
+    at: *const sys::rd_kafka_message_t,
+    life: std::marker::PhantomData<&'a Batch>,
+}
+
+impl<'a> Message<'a> {
+    /// 0, or the number of the error that stands here instead of a record.
+    pub(in super::super) fn code(self) -> i32 {
+        // SAFETY: a live message; its error is read as a number.
+        unsafe { (&raw const (*self.at).err).cast::<i32>().read() }
+    }
+
+    /// The error in words.
+    pub(in super::super) fn error(self) -> Failure {
+        // SAFETY: a live message; the text lives as long as it, and is copied.
+        unsafe { Failure { text: text(sys::rd_kafka_message_errstr(self.at)), ..Failure::of(self.code()) } }
+    }
+
+    /// The topic as a number that is the same for all records of it, as long as a [`TopicHandle`] of it is held; 0 if there is none.
+    pub(in super::super) fn topic(self) -> usize {
+        // SAFETY: a live message.
+        unsafe { (*self.at).rkt as usize }
+    }
+
+    /// The topic's name.
+    pub(in super::super) fn topic_name(self) -> Option<&'a CStr> {
+        // SAFETY: a live message; its topic lives as long as it, and so does the topic's name.
+        unsafe { (!(*self.at).rkt.is_null()).then(|| CStr::from_ptr(sys::rd_kafka_topic_name((*self.at).rkt))) }
+    }
+
+    /// The partition.
+    pub(in super::super) fn partition(self) -> i32 {
+        // SAFETY: a live message.
+        unsafe { (*self.at).partition }
+    }
+
+    /// The offset; of an error, the position it happened at.
+    pub(in super::super) fn offset(self) -> i64 {
+        // SAFETY: a live message.
+        unsafe { (*self.at).offset }
+    }
+
+    /// The key.
+    pub(in super::super) fn key(self) -> Option<&'a [u8]> {
+        // SAFETY: a live message; key and length belong together and live as long as it.
+        unsafe { bytes((*self.at).key, (*self.at).key_len) }
+    }
+
+    /// The value.
+    pub(in super::super) fn value(self) -> Option<&'a [u8]> {
+        // SAFETY: a live message; value and length belong together and live as long as it.
+        unsafe { bytes((*self.at).payload, (*self.at).len) }
+    }
+
+    /// Milliseconds since 1970, if the record has a timestamp.
+    pub(in super::super) fn timestamp(self) -> Option<i64> {
+        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: a live message.
+        let time = unsafe { sys::rd_kafka_message_timestamp(self.at, &raw mut kind) };
+        (kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE).then_some(time)
+    }
+
+    /// Appends the headers. A name that is not UTF-8 is given as U+FFFD.
+    pub(in super::super) fn headers(self, into: &mut Vec<(&'a str, Option<&'a [u8]>)>) {
+        let mut headers = null_mut();
+        // SAFETY: a live message; the headers, their names and values belong to it and live as long as it.
+        unsafe {
+            if sys::rd_kafka_message_headers(self.at, &raw mut headers) != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return;
+            }
+            let (mut name, mut value, mut size) = (null(), null(), 0);
+            for index in 0.. {
+                let code = sys::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut size);
+                if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                    return; // No more of them.
+                }
+                into.push((CStr::from_ptr(name).to_str().unwrap_or("\u{FFFD}"), bytes(value, size)));
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Waits at most `wait` for a record, an error or a call back, then takes up to `max` of what is there.
+    pub(in super::super) fn consume(&self, wait: Duration, max: usize, batch: &mut Batch) {
+        batch.clear();
+        if max == 0 {
+            return;
+        }
+        batch.messages.reserve(max);
+        // SAFETY: the handle lives; the messages written are owned by the batch; no more are written than room was made for.
+        unsafe {
+            let first = sys::rd_kafka_consumer_poll(self.rk.as_ptr(), millis(wait));
+            if first.is_null() {
+                return;
+            }
+            batch.messages.push(first);
+            let room = max - 1;
+            let more = sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch.messages.as_mut_ptr().add(1), room);
+            batch.messages.set_len(1 + usize::try_from(more).unwrap_or(0).min(room));
+        }
+    }
+}
+
+/// # Safety
+/// `at` is null, or `size` bytes from there live and don't change for `'a`.
+unsafe fn bytes<'a>(at: *const c_void, size: usize) -> Option<&'a [u8]> {
+    // SAFETY: said above.
+    (!at.is_null()).then(|| unsafe { std::slice::from_raw_parts(at.cast(), size) })
+}
