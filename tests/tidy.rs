@@ -196,7 +196,7 @@ fn form_faults(source: &Source) -> Vec<String> {
         faults.push(source.at(0, format!("{lines} lines, more than {FILE_LINES_MAX}: split it by responsibility")));
     }
     for leftover in LEFTOVERS.iter().filter(|_| source.path != THIS_FILE) {
-        faults.extend(source.text.match_indices(*leftover).map(|(offset, it)| source.at(offset, format!("left behind: `{it}`"))));
+        faults.extend(words(&source.text, leftover).into_iter().map(|offset| source.at(offset, format!("left behind: `{leftover}`"))));
     }
     faults
 }

@@ -17,6 +17,7 @@ use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
 use crate::engine::plan::Plan;
 use crate::runtime::admin::{Admin, AdminError};
+use crate::runtime::fail_point;
 use crate::runtime::ports::Clock;
 use crate::runtime::status::{Change, Report};
 use crate::runtime::supervisor::{Application, Ended, Restarts, Running, Worlds};
@@ -43,6 +44,12 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// # Errors
 /// What ends the process before anything runs.
 pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> Result<Exit, Failure> {
+    if let Some(spec) = &settings.fail_point
+        && !fail_point::arm(spec)
+    {
+        let names = fail_point::ALL.join(", ");
+        return Err(Failure::new(Exit::CONFIGURATION, format!("fail.point: {spec:?} is not <name>:<n>, with a name of {names}")));
+    }
     let directory =
         Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let instance = directory.instance_id(settings.instance_id.as_deref()).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
@@ -225,8 +232,7 @@ fn clients(settings: &Settings, instance: &str) -> ClientSettings {
 fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
-        // Write buffers are charged to the block cache: the sum of both settings bounds them together.
-        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes.saturating_add(settings.rocksdb_write_buffer_bytes)),
+        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),
         write_buffer_bytes: bytes(settings.rocksdb_write_buffer_bytes),
         ..RocksSettings::default()
     }
@@ -249,6 +255,7 @@ fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options
             OffsetReset::Latest => Start::Latest,
         },
         stop_within: STOP_WITHIN - Duration::from_secs(1),
+        null: options.null,
         stay: options.stay,
     }
 }

@@ -69,6 +69,7 @@ pub struct Tasks {
     /// Partition counts by topic.
     partitions: Vec<i32>,
     cache_bytes: usize,
+    null: bool,
     open: Vec<OpenTask>,
     /// The partitions that the worker has.
     pub sources: BTreeMap<TopicPartition, Source>,
@@ -99,13 +100,14 @@ impl Sweep for Disk<'_> {
 }
 
 impl Tasks {
-    /// None yet. `cache_bytes`: recent state in memory, of each task.
+    /// None yet. `cache_bytes`: recent state in memory, of each task. `null`: they only read and write.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, cache_bytes: usize) -> Self {
+    pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, cache_bytes: usize, null: bool) -> Self {
         Self {
             plan,
             partitions,
             cache_bytes,
+            null,
             open: Vec::new(),
             sources: BTreeMap::new(),
             readers: BTreeMap::new(),
@@ -163,7 +165,8 @@ impl Tasks {
         let mut opened = 0;
         self.unopened.remove(&source);
         for plan in self.plan.subtopologies.iter().filter(|it| it.source == source.topic) {
-            let task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
+            let mut task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
+            task.null = self.null;
             if self.open.iter().any(|it| it.task.id == task.id) {
                 continue;
             }

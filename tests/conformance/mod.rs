@@ -2,7 +2,7 @@
 //!
 //! A case waits for conditions, never for time; and it proves that something is *not* visible by an end that was reached without it.
 
-mod steps;
+pub mod steps;
 
 use goyt::engine::partition::partition_of;
 use goyt::engine::record::{Offset, TopicId, TopicPartition};

@@ -295,7 +295,7 @@ mod tests {
             [
                 "consumer.auto.offset.reset: can't be set: where to start is decided by the topology; a gap is never skipped silently",
                 "consumer.fetch.max.bytez: No such configuration property: \"fetch.max.bytez\"",
-                "producer.linger.ms: Invalid value for configuration property \"linger.ms\"",
+                "producer.linger.ms: Invalid value for configuration property \"queue.buffering.max.ms\"",
                 "producer.transactional.id: can't be set: it is made of the application.id and the instance.id: set those",
                 "admin.bootstrap.servers: set bootstrap.servers instead",
             ]

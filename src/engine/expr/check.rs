@@ -4,11 +4,10 @@
 //! `&&` is looked at only when the left holds; so are the branches of `?:`. The conditions of steps before count too ([`Scope::facts`]).
 //! And there is no silent failure: what can fail is told to the caller, who insists on an `else`.
 
-use std::borrow::Cow;
-
 use rust_decimal::Decimal;
 
 use super::ast::{Ast, Kind, Name, Problem, Span};
+use super::checked::{Checked, alike, joined};
 use super::names::known_names;
 use super::scope::{Entry, Facts, Fields, Scope, Variable};
 use super::{Arithmetic, Comparison, Expr, functions};
@@ -306,21 +305,6 @@ impl<'s> Checker<'s> {
         Some(Checked::new(negated, of.of))
     }
 
-    /// Both sides as one type: literals adapt to the other side.
-    fn alike(a: Checked, b: Checked) -> Result<(Checked, Checked), Box<(Checked, Checked)>> {
-        if a.of.required() == b.of.required() {
-            return Ok((a, b));
-        }
-        let (to_a, to_b) = (a.of.required().clone(), b.of.required().clone());
-        match a.adapted(&to_b) {
-            Ok(a) => Ok((a, b)),
-            Err(a) => match b.adapted(&to_a) {
-                Ok(b) => Ok((*a, b)),
-                Err(b) => Err(Box::new((*a, *b))),
-            },
-        }
-    }
-
     fn equal(&mut self, span: &Span, left: &Ast, right: &Ast) -> Option<Checked> {
         match (&left.kind, &right.kind) {
             (Kind::Null, Kind::Null) => return self.problem(span, "null is always null", "compare a field with it"),
@@ -337,9 +321,9 @@ impl<'s> Checker<'s> {
             }
             self.one_of(money, other, &at.span);
         }
-        let (a, b) = match Self::alike(a, b) {
+        let (a, b) = match alike(a, b) {
             Ok(both) => both,
-            Err(both) => return self.unlike(span, "compared", &both.0.of, &both.1.of),
+            Err(both) => return self.unlike_values(span, &both.0, &both.1),
         };
         if matches!(a.of.required(), Type::List | Type::Record(_)) {
             return self.problem(span, "lists are carried, never looked into", "compare single values");
@@ -387,9 +371,9 @@ impl<'s> Checker<'s> {
             let side = |it: Checked| Box::new(if it.of == Type::Money { it.expr } else { Expr::Const(Value::Int(0)) });
             return Some(Checked::new(Expr::Compare(how, side(a), side(b)), Type::Bool));
         }
-        let (a, b) = match Self::alike(a, b) {
+        let (a, b) = match alike(a, b) {
             Ok(both) => both,
-            Err(both) => return self.unlike(span, "compared", &both.0.of, &both.1.of),
+            Err(both) => return self.unlike_values(span, &both.0, &both.1),
         };
         match &a.of {
             Type::Int | Type::Decimal | Type::String | Type::Time => {}
@@ -426,13 +410,25 @@ impl<'s> Checker<'s> {
             Arithmetic::Subtract => "subtracted",
             Arithmetic::Multiply => "multiplied",
         };
-        let (a, b) = match Self::alike(a, b) {
+        let (a, b) = match alike(a, b) {
             Ok((a, b)) if a.of == Type::Decimal => (a, b),
             Ok((a, _)) => return self.problem(span, format!("values of type {} can't be {does}", a.of), "only int, decimal and money can"),
             Err(both) => return self.unlike(span, does, &both.0.of, &both.1.of),
         };
         self.can_fail(span, "the digits may run out: nothing is rounded");
         Some(Checked::new(Expr::Arithmetic(how, Box::new(a.expr), Box::new(b.expr)), Type::Decimal))
+    }
+
+    /// Two values that don't go together.
+    fn unlike_values(&mut self, span: &Span, a: &Checked, b: &Checked) -> Option<Checked> {
+        for (literal, of) in [(a, &b.of), (b, &a.of)] {
+            if let (Some(text), Type::Uuid | Type::Time) = (literal.literal_text(), of.required()) {
+                let example =
+                    if *of.required() == Type::Time { "\"2025-12-28T10:00:00Z\"" } else { "\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\"" };
+                return self.problem(span, format!("{text:?} is no {}", of.required()), format!("write it as {example}"));
+            }
+        }
+        self.unlike(span, "compared", &a.of, &b.of)
     }
 
     /// Two types that don't go together.
@@ -462,22 +458,6 @@ impl<'s> Checker<'s> {
         };
         let of = yes.of.clone();
         Some(Checked::new(Expr::If(Box::new(condition.expr), Box::new(yes.expr), Box::new(no.expr)), of))
-    }
-}
-
-/// Both as one type: of `T` and null it is optional T.
-///
-/// # Errors
-/// Both, when there is none.
-pub fn joined(a: Checked, b: Checked) -> Result<(Checked, Checked), Box<(Checked, Checked)>> {
-    let optional = matches!(a.of, Type::Optional(_) | Type::Null) || matches!(b.of, Type::Optional(_) | Type::Null);
-    let inner = if a.of == Type::Null { b.of.required() } else { a.of.required() };
-    // An int literal beside a decimal is a decimal, whichever comes first.
-    let inner = if *inner == Type::Int && *b.of.required() == Type::Decimal { Type::Decimal } else { inner.clone() };
-    let to = if optional && inner != Type::Null { Type::Optional(Box::new(inner)) } else { inner };
-    match (a.adapted(&to), b.adapted(&to)) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (a, b) => Err(Box::new((a.unwrap_or_else(|it| *it), b.unwrap_or_else(|it| *it)))),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The built-in functions: what they take and give. `x.f(y)` and `f(x, y)` are the same.
 
 use super::ast::{Ast, Name, Span};
-use super::check::{Checked, Checker};
+use super::check::Checker;
+use super::checked::Checked;
 use super::names::known_names;
 use super::{Expr, Function};
 use crate::engine::decimal;

@@ -138,7 +138,7 @@ fn not_a_token(text: &str, at: usize) -> Problem {
             "the text has no closing quote",
             "close it; in a plain YAML scalar ` #` begins a comment and cuts the text off: such an expression belongs in a block (`|`)",
         ),
-        '"' | '\'' => Problem::new(all, "an unknown escape", "the escapes are \\\\ \\\" \\' \\n \\t \\r \\uXXXX"),
+        '"' | '\'' => Problem::new(all, "an unknown escape", "the escapes are \\\\ \\\" \\' \\n \\t \\r \\u0041"),
         '=' => Problem::new(one, "`=` is no operator", "`==` compares"),
         '&' => Problem::new(one, "`&` is no operator", "`&&` means and"),
         '|' => Problem::new(one, "`|` is no operator", "`||` means or"),

@@ -53,9 +53,10 @@ pub fn read(files: &[(String, String)], mistakes: &mut Vec<Mistake>) -> Schemas 
                 );
             }
             (Some(event), Some(schema)) => {
-                if schemas.insert(event, schema).is_some() {
-                    found.add(0..0, format!("there are two schemas named `{stem}`"), "remove one of them");
+                if schemas.get(&event).is_some_and(|it| *it != schema) {
+                    found.add(0..0, format!("there is another schema named `{stem}`, which differs"), "remove one of them");
                 }
+                schemas.insert(event, schema);
             }
             (Some(_), None) => {}
         }

@@ -29,6 +29,9 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// Most mistakes of a file that are told: more help no one.
+const MISTAKES_MAX: usize = 100;
+
 /// The mistakes of one file, while it is read and checked.
 #[derive(Debug)]
 pub struct Mistakes<'s> {
@@ -70,7 +73,7 @@ impl<'s> Mistakes<'s> {
 
     /// Notes a mistake. The same place is blamed once: what follows from a mistake is seldom worth telling.
     pub fn add(&mut self, span: Span, reason: impl Into<String>, hint: impl Into<String>) {
-        if self.found.iter().any(|it| it.span == span) {
+        if MISTAKES_MAX <= self.found.len() || self.found.iter().any(|it| it.span == span) {
             return;
         }
         let (line, column) = line_and_column(self.text, span.start);

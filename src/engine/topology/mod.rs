@@ -52,8 +52,8 @@ pub fn plan(application_id: &str, sources: &Sources) -> Result<Plan, Vec<Mistake
         if let (Some((_, first)), Some(name)) = (checked.get(&topology.name), spec.name) {
             let reason = format!("`{}` is the name of the topology in {} already", topology.name, first.file());
             mistakes.add(name.node.span.clone(), reason, "choose another name: it names state and topics");
-        }
-        if mistakes.is_empty() {
+            found.extend(mistakes.into_sorted());
+        } else if topology.is_placed() {
             checked.insert(topology.name.clone(), (topology, mistakes));
         } else {
             found.extend(mistakes.into_sorted());

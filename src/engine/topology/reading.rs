@@ -58,16 +58,11 @@ impl Reading<'_, '_> {
     /// A map of these keys; others are mistakes.
     pub fn fields<'t>(&mut self, node: &'t Node, what: &str, known: &[&str]) -> Option<Fields<'t>> {
         let fields = self.map(node, what)?;
-        for (key, value) in fields.entries {
+        for (key, _) in fields.entries {
             if known.contains(&key.text.as_str()) {
                 continue;
             }
-            let cut = matches!(&value.kind, Kind::Scalar(it) if it.text.is_empty() && it.style == Style::Plain);
-            let hint = if cut {
-                "inside `{ … }` a comma begins a new entry: an expression with a comma belongs in a block (`|`)".to_owned()
-            } else {
-                known_names(&key.text, "keys", known.iter().copied())
-            };
+            let hint = known_names(&key.text, "keys", known.iter().copied());
             self.mistakes.add(key.span.clone(), format!("{what} has no key `{}`", key.text), hint);
         }
         Some(fields)
@@ -101,6 +96,7 @@ impl Reading<'_, '_> {
     pub fn scalar<'t>(&mut self, node: &'t Node, what: &str) -> Option<&'t Scalar> {
         match &node.kind {
             Kind::Scalar(it) if it.style == Style::Quoted || !it.text.trim().is_empty() => Some(it),
+            Kind::Broken => None,
             _ => self.mistake(&node.span, format!("{what} is expected, not {}", node.described()), "write one value behind the key"),
         }
     }
@@ -120,7 +116,7 @@ impl Reading<'_, '_> {
         match &node.kind {
             Kind::List(items) if items.is_empty() => self.mistake(&node.span, "the list is empty", "name at least one"),
             Kind::List(items) => Some(items.iter().collect()),
-            Kind::Scalar(_) | Kind::Map(_) => Some(vec![node]),
+            Kind::Scalar(_) | Kind::Map(_) | Kind::Broken => Some(vec![node]),
         }
     }
 }

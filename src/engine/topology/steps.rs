@@ -1,5 +1,6 @@
 //! The steps that a topology file may have: tree → data with places.
 
+use super::mistake::Span;
 use super::reading::{Fields, Reading, Word};
 use super::spec::{DedupSpec, EventRef};
 use super::tree::{Key, Node};
@@ -163,7 +164,7 @@ impl<'t> Reading<'_, '_> {
 
     fn kind(&mut self, name: &str, what: &str, fields: &Fields<'t>) -> Option<StepKind<'t>> {
         Some(match name {
-            "let" => StepKind::Let(self.named(fields, &["id"], "`let`", "total: event.price * 2")),
+            "let" => StepKind::Let(self.bindings(fields)),
             "require" => StepKind::Require {
                 that: self.required(fields, what, "that", "that: event.amount > 0"),
                 otherwise: self.required(fields, what, "else", "else: reject(CODE)"),
@@ -201,6 +202,11 @@ impl<'t> Reading<'_, '_> {
 
     fn by(&mut self, fields: &Fields<'t>, what: &str) -> Vec<&'t Node> {
         self.required(fields, what, "by", "by: event.eventId").and_then(|it| self.one_or_more(it)).unwrap_or_default()
+    }
+
+    fn bindings(&mut self, fields: &Fields<'t>) -> Vec<(&'t Key, &'t Node)> {
+        let named = self.named(fields, &["id"], "`let`", "total: event.price * 2");
+        named.into_iter().filter(|(key, _)| self.is_free(&key.text, &key.span)).collect()
     }
 
     /// Entries whose keys are names of the topology's own.
@@ -288,13 +294,13 @@ impl<'t> Reading<'_, '_> {
     /// A name that expressions use.
     fn name(&mut self, node: &'t Node) -> Option<Word<'t>> {
         let name = self.word(node, "a name")?;
-        self.is_name(name.text, &node.span).then_some(name)
+        (self.is_name(name.text, &node.span) && self.is_free(name.text, &node.span)).then_some(name)
     }
 
-    fn is_name(&mut self, text: &str, span: &super::mistake::Span) -> bool {
-        if RESERVED.contains(&text) {
+    fn is_free(&mut self, text: &str, span: &Span) -> bool {
+        let reserved = RESERVED.contains(&text);
+        if reserved {
             self.mistakes.add(span.clone(), format!("`{text}` has a meaning of its own"), "choose another name");
-            return false;
         }
         let fits = text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_')
             && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
@@ -309,7 +315,7 @@ impl<'t> Reading<'_, '_> {
     }
 }
 
-/// Names that can't be given.
+/// Names that can't be given (fields of legs and states may have them).
 const RESERVED: [&str; 8] = ["event", "state", "null", "true", "false", "else", "reject", "stop"];
 
 /// The keys of an operator; `None` where the topology's own names are keys.

@@ -2,7 +2,7 @@
 
 use super::{Checking, Way};
 use crate::engine::expr::Expr;
-use crate::engine::expr::check::Checked;
+use crate::engine::expr::checked::Checked;
 use crate::engine::expr::names::known_names;
 use crate::engine::plan::{Emit, Operator, Output};
 use crate::engine::schema::{Kind, ObjectSchema, Property};

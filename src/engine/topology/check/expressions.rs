@@ -2,7 +2,8 @@
 
 use super::{Checking, Way};
 use crate::engine::expr::ast::{Parsed, Problem, Span};
-use crate::engine::expr::check::{self, Checked};
+use crate::engine::expr::check;
+use crate::engine::expr::checked::Checked;
 use crate::engine::expr::scope::Scope;
 use crate::engine::expr::{Otherwise, parse};
 use crate::engine::topology::tree::{Kind, Node, Style};
@@ -28,6 +29,9 @@ impl Checking<'_, '_> {
     }
 
     fn parsed(&mut self, node: &Node) -> Option<Parsed> {
+        if node.kind == Kind::Broken {
+            return None;
+        }
         let Kind::Scalar(scalar) = &node.kind else {
             let hint = "write the expression behind the key, or indented in the next line behind `|`";
             return self.mistake(&node.span, format!("an expression is expected, not {}", node.described()), hint);
@@ -148,6 +152,9 @@ impl Checking<'_, '_> {
 
     /// What stands behind a step's `else:`.
     pub(super) fn otherwise(&mut self, node: &Node, way: &Way) -> Option<Otherwise> {
+        if node.kind == Kind::Broken {
+            return None;
+        }
         let Kind::Scalar(scalar) = &node.kind else {
             return self.mistake(&node.span, format!("an outcome is expected, not {}", node.described()), "write `reject(CODE)` or `stop`");
         };

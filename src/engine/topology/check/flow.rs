@@ -2,7 +2,7 @@
 
 use super::{Checking, Way, variable};
 use crate::engine::expr::Otherwise;
-use crate::engine::expr::check::{Checked, joined};
+use crate::engine::expr::checked::{Checked, joined};
 use crate::engine::expr::names::known_names;
 use crate::engine::expr::scope::{Entry, Facts, Fields};
 use crate::engine::plan::{Binding, Case, Layout, Leg, Operator, When};

@@ -24,6 +24,10 @@ use crate::engine::value::Type;
 /// Id of the step and the store of an input's dedup.
 pub const INPUT_DEDUP: &str = "dedup";
 
+/// Most fields and names of a topology, and most repartitions behind one another.
+const SLOTS_MAX: usize = 50_000;
+const KEYS_MAX: usize = 16;
+
 /// A checked topology.
 #[derive(Debug, Default)]
 pub struct Checked {
@@ -45,6 +49,14 @@ pub struct Checked {
     pub behind: BTreeMap<String, Vec<Step>>,
     /// Where each step's id stands.
     pub ids: BTreeMap<String, Span>,
+}
+
+impl Checked {
+    /// Whether it has a name and an input: without them its topics have no names.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        !self.name.is_empty() && !self.input.0.is_empty()
+    }
 }
 
 /// A slot of the whole topology.
@@ -93,8 +105,9 @@ struct Way {
     scope: Scope,
     /// The `key` step before, if any: nothing can be rejected behind it.
     behind: Option<String>,
-    /// Splits before.
+    /// Splits and `key` steps before.
     splits: usize,
+    keys: usize,
     /// The events that can be meant, by index.
     events: Vec<usize>,
 }
@@ -133,6 +146,9 @@ impl Checking<'_, '_> {
 
     /// A slot for something.
     fn slot(&mut self, name: String, of: Type) -> Slot {
+        if self.out.slots.len() == SLOTS_MAX {
+            self.mistakes.add(0..0, format!("the topology has more than {SLOTS_MAX} names"), "make several topologies of it");
+        }
         let slot = Slot::try_from(self.out.slots.len()).unwrap_or(Slot::MAX);
         self.out.slots.push(SlotDraft { name, of });
         slot
@@ -165,7 +181,14 @@ impl Checking<'_, '_> {
                             "add the steps that need the new key, or remove it",
                         );
                     }
-                    let behind = self.steps(rest, Way { behind: Some(id.clone()), ..way.clone() });
+                    if rest.is_empty() {
+                        self.mistakes.add(
+                            spec.operator.span.clone(),
+                            "nothing stands behind this `key`",
+                            "add the steps that need the new key, or remove it",
+                        );
+                    }
+                    let behind = self.steps(rest, Way { behind: Some(id.clone()), keys: way.keys + 1, ..way.clone() });
                     self.out.behind.insert(id.clone(), behind);
                     operator
                 }

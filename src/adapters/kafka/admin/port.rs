@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::admin::{KafkaAdmin, NewTopic};
+use super::{KafkaAdmin, NewTopic};
 use crate::runtime::admin::{Admin, AdminError, Group, GroupMember, NewTopic as Wanted, TopicFound};
 use crate::runtime::ports::LogError;
 use crate::runtime::reaction::Reaction;
