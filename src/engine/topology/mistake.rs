@@ -41,6 +41,18 @@ pub struct Mistakes<'s> {
 }
 
 impl<'s> Mistakes<'s> {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// None yet, of this file.
     #[must_use]
     pub fn of(file: &'s str, text: &'s str) -> Self {
@@ -57,18 +69,6 @@ impl<'s> Mistakes<'s> {
     #[must_use]
     pub fn text(&self) -> &'s str {
         self.text
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.found.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
     }
 
     /// Notes a mistake. The same place is blamed once: what follows from a mistake is seldom worth telling.

@@ -47,6 +47,7 @@ impl Reading<'_, '_> {
     pub fn map<'t>(&mut self, node: &'t Node, what: &str) -> Option<Fields<'t>> {
         match &node.kind {
             Kind::Map(entries) => Some(Fields { node, entries }),
+            Kind::Broken => None,
             Kind::Scalar(_) | Kind::List(_) => self.mistake(
                 &node.span,
                 format!("{what}: `key: value` is expected, not {}", node.described()),
@@ -84,6 +85,7 @@ impl Reading<'_, '_> {
     pub fn list<'t>(&mut self, node: &'t Node, what: &str) -> Option<&'t [Node]> {
         match &node.kind {
             Kind::List(items) => Some(items),
+            Kind::Broken => None,
             Kind::Scalar(_) | Kind::Map(_) => self.mistake(
                 &node.span,
                 format!("{what}: a list is expected, not {}", node.described()),

@@ -302,6 +302,10 @@ impl<'t> Reading<'_, '_> {
         if reserved {
             self.mistakes.add(span.clone(), format!("`{text}` has a meaning of its own"), "choose another name");
         }
+        !reserved
+    }
+
+    fn is_name(&mut self, text: &str, span: &Span) -> bool {
         let fits = text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_')
             && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
         if !fits {

@@ -88,6 +88,7 @@ impl Checking<'_, '_> {
                 };
                 self.object(node, schema, way, false).map(Output::Object)
             }
+            tree::Kind::Broken => None,
             tree::Kind::List(_) => {
                 self.mistake(&node.span, "lists can't be written", "pass a list of the event on, or write several fields")
             }

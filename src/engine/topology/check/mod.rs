@@ -174,12 +174,11 @@ impl Checking<'_, '_> {
                 StepKind::Split { leg, into } => self.split(spec, *leg, into, &mut way),
                 StepKind::Key { by } => {
                     let operator = self.key(by, &way);
-                    if rest.is_empty() {
-                        self.mistakes.add(
-                            spec.operator.span.clone(),
-                            "nothing stands behind this `key`",
-                            "add the steps that need the new key, or remove it",
-                        );
+                    if way.keys == KEYS_MAX {
+                        let hint = "each costs a write and a read of the record: make several topologies of it";
+                        return self
+                            .mistake(&spec.operator.span, format!("more than {KEYS_MAX} `key` steps stand behind one another"), hint)
+                            .unwrap_or(steps);
                     }
                     if rest.is_empty() {
                         self.mistakes.add(
