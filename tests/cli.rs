@@ -2,14 +2,20 @@
 
 #![cfg(test)]
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-/// Runs goyt in a folder, with an environment of nothing but `environment`.
-fn goyt(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+/// Goyt in a folder, with an environment of nothing but `environment`.
+fn command(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_goyt"));
     command.current_dir(folder).args(arguments).env_clear().envs(environment.iter().copied()).env("COLUMNS", "120");
-    command.output().unwrap()
+    command
+}
+
+fn goyt(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(folder, arguments, environment).output().unwrap()
 }
 
 /// Exit code, stdout and stderr, to be compared as a whole.
@@ -62,7 +68,7 @@ fn an_unknown_command_or_flag_is_a_usage_error() {
 #[test]
 fn mistakes_in_the_settings_are_shown_all_at_once_each_with_its_place() {
     let folder = folder();
-    std::fs::write(folder.path().join("goyt.yaml"), "aplication.id: shop\ncommit.interval.ms: fast\n").unwrap();
+    fs::write(folder.path().join("goyt.yaml"), "aplication.id: shop\ncommit.interval.ms: fast\n").unwrap();
     let output = goyt(folder.path(), &["validate", "--set", "num.stream.threads=0", "--state-dir", ""], &[("GOYT_HTTP_ADDRESS", "8080")]);
     insta::assert_snapshot!(shown(&output));
 }
@@ -100,4 +106,207 @@ fn reset_says_to_look_first() {
     --- stderr
     goyt reset deletes things: look with --dry-run first, then use --execute
     ");
+}
+
+#[test]
+fn validate_says_of_each_topology_what_it_becomes() {
+    insta::assert_snapshot!(shown(&goyt(root(), &["validate"], &[])), @r"
+    exit 0
+    --- stdout
+    ok: topology customer-wallet: 1 subtopology, 2 stores
+    ok: topology kyc-notify: 1 subtopology, 1 store
+    ok: topology transaction-balance: 2 subtopologies, 3 stores
+    ok: topology user-customer: 1 subtopology, 2 stores
+    ");
+}
+
+#[test]
+fn validate_draws_the_topologies_when_asked() {
+    let output = goyt(root(), &["validate", "--describe", "topologies/kyc-notify.yaml"], &[]);
+    insta::assert_snapshot!(shown(&output), @r"
+    exit 0
+    --- stdout
+    ok: topology kyc-notify: 1 subtopology, 1 store
+    Topologies:
+       Sub-topology: kyc-notify.kyc-events
+        Source: kyc-events (topics: [kyc-events])
+          --> dedup/dedup
+        Processor: dedup/dedup (stores: [dedup])
+          --> branch/outcome
+          <-- kyc-events
+        Processor: branch/outcome (stores: [])
+          --> emit/verified, emit/rejected
+          <-- dedup/dedup
+        Sink: emit/verified (topic: notification-events)
+          <-- branch/outcome
+        Sink: emit/rejected (topic: notification-events)
+          <-- branch/outcome
+    ");
+}
+
+#[test]
+fn validate_as_json_lists_topologies_or_mistakes() {
+    let output = goyt(root(), &["validate", "--output", "json", "topologies/kyc-notify.yaml"], &[]);
+    insta::assert_snapshot!(shown(&output), @r#"
+    exit 0
+    --- stdout
+    {"mistakes":[],"ok":true,"topologies":[{"name":"kyc-notify","subtopologies":[{"name":"kyc-events","reads":"kyc-events","stores":["dedup"],"writes":["notification-events","kyc-events.dlq"]}]}]}
+    "#);
+    let output = goyt(with_mistakes().path(), &["validate", "--output", "json"], &[]);
+    insta::assert_snapshot!(shown(&output), @r#"
+    exit 78
+    --- stdout
+    {"mistakes":[{"column":5,"file":"topologies/told.yaml","hint":"did you mean `filter`?","line":6,"reason":"there is no operator `fliter`"},{"column":82,"file":"topologies/told.yaml","hint":"did you mean `customerId`?","line":7,"reason":"there is no field `customer`"},{"column":99,"file":"topologies/told.yaml","hint":"add `template: …`","line":7,"reason":"the event's schema requires `template`"}],"ok":false,"topologies":[]}
+    "#);
+}
+
+#[test]
+fn mistakes_in_a_topology_are_shown_in_its_text_with_what_to_do() {
+    insta::assert_snapshot!(shown(&goyt(with_mistakes().path(), &["validate"], &[])), @r"
+    exit 78
+    --- stderr
+      × there is no operator `fliter`
+       ╭─[topologies/told.yaml:6:5]
+     5 │ steps:
+     6 │   - fliter: { id: big, that: event.kycCheckId > 7 }
+       ·     ──────
+     7 │   - emit: { to: notification-events, event: NOTIFICATION_REQUESTED@1, key: event.customer, value: {} }
+       ╰────
+      help: did you mean `filter`?
+
+      × there is no field `customer`
+       ╭─[topologies/told.yaml:7:82]
+     6 │   - fliter: { id: big, that: event.kycCheckId > 7 }
+     7 │   - emit: { to: notification-events, event: NOTIFICATION_REQUESTED@1, key: event.customer, value: {} }
+       ·                                                                                  ────────
+       ╰────
+      help: did you mean `customerId`?
+
+      × the event's schema requires `template`
+       ╭─[topologies/told.yaml:7:99]
+     6 │   - fliter: { id: big, that: event.kycCheckId > 7 }
+     7 │   - emit: { to: notification-events, event: NOTIFICATION_REQUESTED@1, key: event.customer, value: {} }
+       ·                                                                                                   ───
+       ╰────
+      help: add `template: …`
+
+    3 mistakes in 1 file
+    ");
+}
+
+#[test]
+fn no_command_does_anything_with_a_topology_that_has_mistakes() {
+    let folder = with_mistakes();
+    for arguments in [&["run"][..], &["topics", "--create"], &["reset", "--execute"]] {
+        let output = goyt(folder.path(), arguments, &[("KAFKA_BOOTSTRAP_SERVERS", NOBODY)]);
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}");
+    }
+    assert!(!folder.path().join("state").exists(), "nothing is left behind");
+}
+
+#[test]
+fn the_tests_of_the_shipped_topologies_pass() {
+    let output = goyt(root(), &["test"], &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.ends_with(" passed, 0 failed\n"), "{text}");
+}
+
+#[test]
+fn a_test_that_fails_shows_what_differs() {
+    let folder = copy_of_topologies();
+    let topology = folder.path().join("topologies/kyc-notify.yaml");
+    let text = fs::read_to_string(&topology).unwrap();
+    fs::write(&topology, text.replace("kyc-verified", "kyc-rejected")).unwrap();
+    let output = goyt(folder.path(), &["test", "topologies/kyc-notify.yaml"], &[]);
+    insta::assert_snapshot!(shown(&output), @r#"
+    exit 1
+    --- stdout
+    topologies/tests/kyc-notify.yaml
+      FAILED  a verified customer is told (line 28)
+                notification-events: record 1 (line 34): /template: expected "kyc-verified", found "kyc-rejected"
+      ok      a rejected customer is told why
+      FAILED  nobody is told twice (line 52)
+                notification-events: record 1 (line 61): /template: expected "kyc-verified", found "kyc-rejected"
+      ok      a check that has only begun is passed by
+      ok      a rejection without a reason is a dead letter
+    3 passed, 2 failed
+    "#);
+    let output = goyt(folder.path(), &["test", "topologies/tests/kyc-notify.yaml", "--only", "verified", "--output", "json"], &[]);
+    insta::assert_snapshot!(shown(&output), @r#"
+    exit 1
+    --- stdout
+    {"file":"topologies/tests/kyc-notify.yaml","tests":[{"differences":["notification-events: record 1 (line 34): /template: expected \"kyc-verified\", found \"kyc-rejected\""],"line":28,"name":"a verified customer is told","ok":false}]}
+    {"failed":1,"passed":0}
+    "#);
+}
+
+#[test]
+fn without_kafka_one_shot_commands_say_so_and_end_with_69() {
+    let folder = copy_of_topologies();
+    let start = |arguments: &[&str]| {
+        let mut command = command(folder.path(), arguments, &[("KAFKA_BOOTSTRAP_SERVERS", NOBODY)]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let running = [start(&["topics"]), start(&["reset", "--dry-run"])];
+    for process in running {
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(69), "{text}");
+        assert!(text.contains(NOBODY) && output.stdout.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
+    let folder = copy_of_topologies();
+    let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a")];
+    let mut process = command(folder.path(), &["run"], &settings).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<String> = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka")).collect();
+    insta::assert_snapshot!(said.join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r"
+    goyt VERSION: application goyt, instance a, 1 worker
+    Kafka at 127.0.0.1:1, state in state
+    topology customer-wallet
+      customer-events: reads customer-events; keeps customers, wallet-ids; writes wallet-events, customer-events.dlq
+    topology kyc-notify
+      kyc-events: reads kyc-events; keeps dedup; writes notification-events, kyc-events.dlq
+    topology transaction-balance
+      transaction-events: reads transaction-events; keeps dedup; writes goyt-transaction-balance-by-wallet-repartition, transaction-events.dlq
+      by-wallet: reads goyt-transaction-balance-by-wallet-repartition; keeps sequences, balances; writes notification-events, balance-events
+    topology user-customer
+      user-events: reads user-events; keeps users, customer-ids; writes customer-events, user-events.dlq
+    topics: 3 input, 4 output, 4 dead letters, 1 repartition, 8 changelog
+    ");
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert!(rest.iter().all(|it| !it.contains("waiting for Kafka")), "it is said once: {rest:?}");
+    assert_eq!(process.wait().unwrap().code(), Some(0), "{rest:?}");
+}
+
+/// An address at which nobody listens.
+const NOBODY: &str = "127.0.0.1:1";
+
+/// A folder with a copy of the shipped topologies.
+fn copy_of_topologies() -> tempfile::TempDir {
+    let folder = folder();
+    for part in ["", "events", "tests"] {
+        let (from, to) = (root().join("topologies").join(part), folder.path().join("topologies").join(part));
+        fs::create_dir_all(&to).unwrap();
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|it| it.path().is_file()) {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+    folder
+}
+
+/// A folder with a topology that has mistakes.
+fn with_mistakes() -> tempfile::TempDir {
+    let folder = copy_of_topologies();
+    for entry in fs::read_dir(folder.path().join("topologies")).unwrap().map(Result::unwrap).filter(|it| it.path().is_file()) {
+        fs::remove_file(entry.path()).unwrap();
+    }
+    let text = "topology: told\ninputs:\n  - topic: kyc-events\n    events: [KYC_VERIFIED@1]\nsteps:\n  - fliter: { id: big, that: event.kycCheckId > 7 }\n  - emit: { to: notification-events, event: NOTIFICATION_REQUESTED@1, key: event.customer, value: {} }\n";
+    fs::write(folder.path().join("topologies/told.yaml"), text).unwrap();
+    folder
 }

@@ -12,12 +12,12 @@ use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
 use crate::cli::cluster;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::out;
 use crate::cli::run::Options;
 use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
 use crate::engine::plan::Plan;
 use crate::runtime::admin::{Admin, AdminError};
+use crate::runtime::fail_point;
 use crate::runtime::ports::Clock;
 use crate::runtime::status::{Change, Report};
 use crate::runtime::supervisor::{Application, Ended, Restarts, Running, Worlds};
@@ -30,6 +30,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 const INPUT_PARTITIONS: i32 = 6;
 /// Pause between looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long one try to reach the cluster at the start may take.
+const REACH_WITHIN: Duration = Duration::from_secs(1);
 /// Pause between tries to reach the cluster at the start.
 const REACH_EVERY: Duration = Duration::from_millis(500);
 /// How often state directories whose tasks moved away are looked for.
@@ -42,7 +44,14 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// # Errors
 /// What ends the process before anything runs.
 pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> Result<Exit, Failure> {
-    let directory = Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
+    if let Some(spec) = &settings.fail_point
+        && !fail_point::arm(spec)
+    {
+        let names = fail_point::ALL.join(", ");
+        return Err(Failure::new(Exit::CONFIGURATION, format!("fail.point: {spec:?} is not <name>:<n>, with a name of {names}")));
+    }
+    let directory =
+        Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let instance = directory.instance_id(settings.instance_id.as_deref()).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let clock = SystemClock::start();
     let Some(states) = prepare_topics(settings, plan, options, stop, &clock)? else { return Ok(Exit::OK) };
@@ -50,7 +59,7 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = report(&open);
     let worlds: Arc<dyn Worlds> = Arc::new(KafkaWorlds {
-        clients: clients(settings, &instance),
+        clients: cluster::clients(settings, &instance),
         topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
         stores: RocksStores::new(Arc::clone(&directory), &rocks(settings)),
         report: Arc::clone(&report),
@@ -87,12 +96,7 @@ struct KafkaWorlds {
 impl Worlds for KafkaWorlds {
     fn world(&self, worker: usize) -> Result<World, Error> {
         let log = KafkaLog::new(&self.clients, self.topics.clone(), worker)?;
-        Ok(World {
-            log: Box::new(log),
-            stores: Box::new(self.stores.clone()),
-            clock: self.clock(),
-            report: Arc::clone(&self.report),
-        })
+        Ok(World { log: Box::new(log), stores: Box::new(self.stores.clone()), clock: self.clock(), report: Arc::clone(&self.report) })
     }
 
     fn clock(&self) -> Box<dyn Clock> {
@@ -120,7 +124,7 @@ fn prepare_topics(
             Ok(states) => return faults(&states).map_or(Ok(Some(states)), Err),
             Err(AdminError::Unreachable(_)) => {
                 if !std::mem::replace(&mut said, true) {
-                    out::say(&format!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers));
+                    tracing::warn!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers);
                 }
             }
             Err(error) => return Err(cluster::failure(&error, settings)),
@@ -136,25 +140,18 @@ fn prepare_topics(
 }
 
 fn look_and_create(plan: &Plan, creation: Creation<'_>, admin: &mut dyn Admin) -> Result<Vec<TopicState>, AdminError> {
+    admin.reach(REACH_WITHIN)?;
     let mut states = topics::look(plan, creation, admin)?;
     topics::create(&mut states, admin)?;
     Ok(states)
 }
 
+/// What stands in the way; not what only waits for something that does.
 fn faults(states: &[TopicState]) -> Option<Failure> {
-    let faults: Vec<String> = states.iter().filter(|it| it.status.is_fault()).map(|it| format!("topic {}: {}", it.name, said(it))).collect();
-    let hint = "\n  hint: `goyt topics` shows all of them; `--create-topics` makes missing inputs";
+    let in_the_way = |it: &&TopicState| it.status.is_fault() && !matches!(it.status, Status::Waits(_));
+    let faults: Vec<String> = states.iter().filter(in_the_way).map(|it| format!("topic {}: {}", it.name, it.status)).collect();
+    let hint = "\n  hint: `goyt topics` shows all topics; `--create-topics` creates missing inputs, too";
     (!faults.is_empty()).then(|| Failure::new(Exit::FAILED, faults.join("\n") + hint))
-}
-
-fn said(state: &TopicState) -> String {
-    match &state.status {
-        Status::Missing => "is missing, and an input is not made without being asked for".to_owned(),
-        Status::Waits(on) => format!("can't be made before {on} is there"),
-        Status::Wrong(why) => why.clone(),
-        Status::Failed(error) => error.to_string(),
-        Status::Ok | Status::Creatable(_) | Status::Created => "is there".to_owned(),
-    }
 }
 
 /// One line for each change; the tasks that are open are noted.
@@ -207,27 +204,10 @@ fn clean(directory: &Directory, open: &Mutex<BTreeSet<String>>, delay: Duration,
     }
 }
 
-fn clients(settings: &Settings, instance: &str) -> ClientSettings {
-    let mut clients = ClientSettings::new(&settings.bootstrap_servers, &settings.application_id, instance);
-    clients.session_timeout = settings.session_timeout;
-    clients.consumer = settings.consumer.clone();
-    clients.producer = settings.producer.clone();
-    clients.admin = settings.admin.clone();
-    let own = |map: &mut std::collections::BTreeMap<String, String>, name: &str, value: u128| {
-        map.entry(name.to_owned()).or_insert_with(|| value.to_string());
-    };
-    own(&mut clients.consumer, "queued.max.messages.kbytes", settings.consumer_queue_kbytes.into());
-    own(&mut clients.consumer, "max.poll.interval.ms", settings.max_poll_interval.as_millis());
-    own(&mut clients.producer, "queue.buffering.max.kbytes", settings.producer_queue_kbytes.into());
-    own(&mut clients.producer, "transaction.timeout.ms", settings.transaction_timeout.as_millis());
-    clients
-}
-
 fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
-        // Write buffers are charged to the block cache: the sum of both settings bounds them together.
-        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes.saturating_add(settings.rocksdb_write_buffer_bytes)),
+        block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),
         write_buffer_bytes: bytes(settings.rocksdb_write_buffer_bytes),
         ..RocksSettings::default()
     }
@@ -250,6 +230,7 @@ fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options
             OffsetReset::Latest => Start::Latest,
         },
         stop_within: STOP_WITHIN - Duration::from_secs(1),
+        null: options.null,
         stay: options.stay,
     }
 }

@@ -49,7 +49,7 @@ impl Reset {
         }
         let settings = self.settings.load(&[])?;
         let plan = plan(&self.paths, &settings)?;
-        let mut admin = cluster::connect(&settings)?;
+        let mut admin = cluster::reach(&settings)?;
         let local = Held::take(&settings).map_err(|it| failure(&it.into(), &settings))?;
         let steps = reset::look(&plan, admin.as_mut(), &local).map_err(|it| failure(&it, &settings))?;
         if steps.is_empty() {

@@ -14,11 +14,15 @@ use crate::engine::topology;
 Examples:
   goyt validate
   goyt validate topologies/shop.yaml --output json
+  goyt validate --describe       also draws the topologies, in the format of Kafka Streams
 
 Exit code 0 when all is well, 78 with mistakes.")]
 pub struct Validate {
     #[command(flatten)]
     paths: Paths,
+    /// Draw the topologies, too, in the format of Kafka Streams' describe()
+    #[arg(long)]
+    describe: bool,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -40,6 +44,9 @@ impl Validate {
                     let stores = topology.subtopologies.iter().map(|it| it.stores.len()).sum();
                     let subtopologies = mistakes::count(topology.subtopologies.len(), "subtopology");
                     out::data(&format!("ok: topology {}: {subtopologies}, {}", topology.name, mistakes::count(stores, "store")));
+                }
+                if self.describe {
+                    out::data(&topology::describe::describe(&plan));
                 }
                 Ok(Exit::OK)
             }

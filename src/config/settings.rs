@@ -174,6 +174,11 @@ settings! {
         /// A worker that failed this many times in a row ends the process.
         worker_restart_max: u64 = "worker.restart.max", Is("10"), Between(0, 1_000_000);
     }
+    section "Tests" {
+        /// Ends the process, as `kill -9` would, when it comes to this point of a commit for the n-th time: `<name>:<n>`, with a
+        /// name of `after-send`, `before-commit`, `after-commit`, `after-store-write`.
+        fail_point: Option<String> = "fail.point", Unset("none"), Limits::None;
+    }
     section "Clients" {
         /// The kibibytes that a worker's consumer fetches ahead.
         consumer_queue_kbytes: u64 = "consumer.queued.max.messages.kbytes", Is("8192"), Between(1, 2_097_151);

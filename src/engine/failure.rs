@@ -50,7 +50,17 @@ pub mod code {
     pub const REFUSED_OUTPUT: &str = "REFUSED_OUTPUT";
     /// All codes, for the reference and the checks.
     pub const ALL: [&str; 12] = [
-        NO_VALUE, INVALID_UTF8, NOT_JSON, NOT_AN_OBJECT, MISSING_FIELD, WRONG_TYPE, WRONG_FORMAT, OUT_OF_RANGE, DUPLICATE_FIELD,
-        UNKNOWN_VERSION, TOO_OLD, REFUSED_OUTPUT,
+        NO_VALUE,
+        INVALID_UTF8,
+        NOT_JSON,
+        NOT_AN_OBJECT,
+        MISSING_FIELD,
+        WRONG_TYPE,
+        WRONG_FORMAT,
+        OUT_OF_RANGE,
+        DUPLICATE_FIELD,
+        UNKNOWN_VERSION,
+        TOO_OLD,
+        REFUSED_OUTPUT,
     ];
 }

@@ -74,9 +74,7 @@ impl Kind {
             Self::Uuid => Type::Uuid,
             Self::Time => Type::Time,
             Self::List | Self::Any => Type::List,
-            Self::Object(object) => Type::Record(
-                object.properties.iter().map(|it| (it.name.clone(), it.kind.value_type())).collect(),
-            ),
+            Self::Object(object) => Type::Record(object.properties.iter().map(|it| (it.name.clone(), it.kind.value_type())).collect()),
         }
     }
 }

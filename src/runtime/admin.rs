@@ -1,9 +1,19 @@
 //! What the application asks of the cluster besides records: its topics and its consumer group. Implemented by the adapters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Looks at topics and groups and changes them. Every call blocks, for a bounded time, and does not retry by itself beyond it.
 pub trait Admin: Send {
+    /// Whether the cluster answers within `wait`; a cluster within the process always does.
+    ///
+    /// # Errors
+    /// [`AdminError::Unreachable`] when it does not.
+    fn reach(&mut self, wait: Duration) -> Result<(), AdminError> {
+        let _ = wait;
+        Ok(())
+    }
+
     /// Those of these topics that exist, by name. A name that is not in the answer does not exist.
     ///
     /// # Errors

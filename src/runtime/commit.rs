@@ -196,7 +196,9 @@ impl Worker {
                 }
                 Err(error) => {
                     // Kafka has it: the store is to read it back from there.
-                    report(&Change::Waiting { reason: format!("state of {} could not be written, its tail will be restored: {error}", open.task.id) });
+                    report(&Change::Waiting {
+                        reason: format!("state of {} could not be written, its tail will be restored: {error}", open.task.id),
+                    });
                     lagging.push(index);
                 }
             }

@@ -1,4 +1,4 @@
-//! Places where a test may kill the process: `GOYT_FAIL_POINT=<name>:<n>` ends it, as SIGKILL would, when it comes there for the n-th time.
+//! Places where a test may kill the process: the setting `fail.point` = `<name>:<n>` ends it, as SIGKILL would, when it comes there for the n-th time.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

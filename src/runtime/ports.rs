@@ -36,12 +36,7 @@ pub trait Consumer: Send {
     ///
     /// # Errors
     /// Errors of the client or of one partition; the call may be made again.
-    fn poll(
-        &mut self,
-        wait: Duration,
-        max: usize,
-        record: &mut dyn FnMut(RecordRef<'_>),
-    ) -> Result<Option<GroupEvent>, LogError>;
+    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError>;
 
     /// The group's committed positions, stable only (no offset of an open transaction is passed over). Blocks, bounded.
     ///
@@ -269,7 +264,11 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// When it can't be written, such as on a full disk.
-    fn write(&mut self, batch: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>, positions: &[(usize, Offset)]) -> Result<(), StoreError>;
+    fn write(
+        &mut self,
+        batch: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>,
+        positions: &[(usize, Offset)],
+    ) -> Result<(), StoreError>;
 
     /// The changelog position that the files reflect, for each store; `None`: nothing was ever written.
     ///

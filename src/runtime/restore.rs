@@ -249,7 +249,8 @@ impl Worker {
                 progress.read += batch.entries.len() as u64;
                 if progress.told + TELL_EVERY < now {
                     progress.told = now;
-                    let left: Offset = restore.reading.values().filter(|it| it.task == open.task.id).map(|it| it.target - it.position).sum();
+                    let left: Offset =
+                        restore.reading.values().filter(|it| it.task == open.task.id).map(|it| it.target - it.position).sum();
                     let (of, done) = (progress.behind, progress.behind - left.max(0));
                     report(&Change::RestoreProgress { task: open.task.id.clone(), done: done + progress.from, of });
                 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::ports::{Store, StoreError, Stores, TaskStores};
 use super::status::{Change, Report};
+use crate::engine::operators::Stop;
 use crate::engine::plan::Plan;
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
-use crate::engine::operators::Stop;
 use crate::engine::state::Committed;
 use crate::engine::task::effects::Effects;
 use crate::engine::task::{Outcome, Sweep, Task};
@@ -69,6 +69,7 @@ pub struct Tasks {
     /// Partition counts by topic.
     partitions: Vec<i32>,
     cache_bytes: usize,
+    null: bool,
     open: Vec<OpenTask>,
     /// The partitions that the worker has.
     pub sources: BTreeMap<TopicPartition, Source>,
@@ -99,13 +100,14 @@ impl Sweep for Disk<'_> {
 }
 
 impl Tasks {
-    /// None yet. `cache_bytes`: recent state in memory, of each task.
+    /// None yet. `cache_bytes`: recent state in memory, of each task. `null`: they only read and write.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, cache_bytes: usize) -> Self {
+    pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, cache_bytes: usize, null: bool) -> Self {
         Self {
             plan,
             partitions,
             cache_bytes,
+            null,
             open: Vec::new(),
             sources: BTreeMap::new(),
             readers: BTreeMap::new(),
@@ -163,7 +165,8 @@ impl Tasks {
         let mut opened = 0;
         self.unopened.remove(&source);
         for plan in self.plan.subtopologies.iter().filter(|it| it.source == source.topic) {
-            let task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
+            let mut task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
+            task.null = self.null;
             if self.open.iter().any(|it| it.task.id == task.id) {
                 continue;
             }
@@ -220,7 +223,9 @@ impl Tasks {
                 continue;
             }
             if let Err(error) = open.store.flush() {
-                report(&Change::Waiting { reason: format!("state of {} could not be flushed, its tail will be restored: {error}", open.task.id) });
+                report(&Change::Waiting {
+                    reason: format!("state of {} could not be flushed, its tail will be restored: {error}", open.task.id),
+                });
             }
             report(&Change::Closed { task: open.task.id.clone() });
         }

@@ -56,6 +56,8 @@ pub struct Limits {
     pub start: Start,
     /// Longest wait for the last commit and the leave.
     pub stop_within: Duration,
+    /// `--null`: read, write and commit without the logic.
+    pub null: bool,
     /// `--stay`: keep the membership when stopping.
     pub stay: bool,
 }
@@ -127,7 +129,7 @@ impl Worker {
     pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, limits: Limits, world: World) -> Self {
         let World { log, stores, clock, report } = world;
         Self {
-            tasks: Tasks::new(Arc::clone(&plan), partitions, limits.task_cache_bytes),
+            tasks: Tasks::new(Arc::clone(&plan), partitions, limits.task_cache_bytes, limits.null),
             effects: Effects::default(),
             transaction: Transaction::None,
             restore: Restore::default(),

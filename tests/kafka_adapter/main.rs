@@ -1,26 +1,33 @@
-//! The adapter of Kafka does on a real broker what the ports promise. Needs one: see [`world::bootstrap`].
+//! The adapter of Kafka does on a real broker what the ports promise.
 
 #![cfg(test)]
 
 mod cases;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod late_requests;
 mod world;
+
+/// What is shared with the other tests.
+#[path = "../support"]
+mod support {
+    pub mod broker;
+    pub mod proxy;
+    pub mod wait;
+}
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use conformance::{World, cases as shared_cases};
+use conformance::World;
 use world::KafkaWorld;
 
+/// The same cases as for the log in memory. `CASE=part-of-a-name` runs some of them alone.
 #[test]
 fn kafka_conforms() {
-    if std::env::var("KDEBUG").is_ok() {
-        tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).init();
-    }
-    world::bootstrap(); // Say it once if there is none.
-    let only = std::env::var("CASE").unwrap_or_default(); // Part of a case's name, to run it alone.
+    support::broker::bootstrap(); // If there is none, that is said once.
+    let only = std::env::var("CASE").unwrap_or_default();
     let run = |case: fn(&mut dyn World)| catch_unwind(AssertUnwindSafe(|| case(&mut KafkaWorld::new())));
-    let chosen = shared_cases().into_iter().filter(|(name, _)| name.contains(&only));
+    let chosen = conformance::cases().into_iter().filter(|(name, _)| name.contains(&only));
     let failed: Vec<&str> = chosen.filter(|(_, case)| run(*case).is_err()).map(|(name, _)| name).collect();
     assert!(failed.is_empty(), "see above: {failed:#?}");
 }

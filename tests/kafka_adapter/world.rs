@@ -4,51 +4,45 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use goyt::adapters::kafka::{ClientSettings, KafkaAdmin, KafkaLog, NewTopic};
 use goyt::engine::record::{Offset, TopicId, TopicPartition};
 use goyt::runtime::ports::Log;
+use rdkafka::TopicPartitionList;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, TopicPartitionList};
 
-use crate::conformance::{CHANGELOG, IN, OUT, PARTITIONS, World};
-
-const FLUSH_WAIT: Duration = Duration::from_secs(20);
-
-/// Where the broker is.
-pub fn bootstrap() -> String {
-    std::env::var("KAFKA_BOOTSTRAP_SERVERS")
-        .expect("these tests need a real Kafka: set KAFKA_BOOTSTRAP_SERVERS to one, or run `make test`, which starts one")
-}
+use crate::conformance::{PARTITIONS, World};
+use crate::support::{broker, wait};
 
 /// Topics `in`, `out` and `changelog`, and a group, with names of their own.
 pub struct KafkaWorld {
-    pub settings: ClientSettings,
-    pub topics: Vec<String>,
+    settings: ClientSettings,
+    topics: Vec<String>,
     pub admin: KafkaAdmin,
     plain: BaseProducer,
 }
 
 impl KafkaWorld {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these settings of the topic `out`.
+    pub fn with(of_out: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let settings = ClientSettings::new(&bootstrap(), &format!("app-{unique}"), "unused");
-        let topics: Vec<String> = [(IN, "in"), (OUT, "out"), (CHANGELOG, "changelog")].map(|(_, name)| format!("{name}-{unique}")).into();
-        let mut settings = settings;
-        if let Ok(debug) = std::env::var("KDEBUG") {
-            settings.consumer.insert("debug".into(), debug);
-        }
+        let settings = ClientSettings::new(&broker::bootstrap(), &format!("app-{unique}"), "nobody");
         let admin = KafkaAdmin::new(&settings).unwrap();
-        let configs = |topic: &String| match topic.starts_with("changelog") {
-            true => BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]),
-            false => BTreeMap::new(),
-        };
-        let new = |name: &String| NewTopic { name: name.clone(), partitions: PARTITIONS, replication: 1, configs: configs(name) };
-        admin.create(&topics.iter().map(new).collect::<Vec<_>>()).unwrap();
-        let plain = ClientConfig::new().set("bootstrap.servers", bootstrap()).set("linger.ms", "0").create().unwrap();
-        Self { settings, topics, admin, plain }
+        let kinds: [(&str, &[(&str, &str)]); 3] = [("in", &[]), ("out", of_out), ("changelog", &[("cleanup.policy", "compact")])];
+        let topics = kinds.map(|(kind, configs)| NewTopic {
+            name: format!("{kind}-{unique}"),
+            partitions: PARTITIONS,
+            replication: 1,
+            configs: configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        });
+        admin.create(&topics).unwrap();
+        let plain = broker::client().set("linger.ms", "0").create().unwrap();
+        Self { settings, topics: topics.map(|it| it.name).into(), admin, plain }
     }
 
     pub fn settings(&self, instance: &str) -> ClientSettings {
@@ -62,6 +56,18 @@ impl KafkaWorld {
 
     pub fn topic(&self, topic: TopicId) -> &str {
         &self.topics[usize::from(topic.0)]
+    }
+
+    /// Appends many records outside any transaction.
+    pub fn append_all(&self, to: TopicPartition, values: impl Iterator<Item = String>) {
+        for value in values {
+            wait::until("room in the queue", || {
+                let record = BaseRecord::to(self.topic(to.topic)).partition(to.partition).key("k").payload(&value);
+                self.plain.poll(wait::LONG / 1000);
+                self.plain.send(record).ok()
+            });
+        }
+        self.plain.flush(wait::LONG).unwrap();
     }
 }
 
@@ -81,7 +87,7 @@ impl World for KafkaWorld {
     fn append(&mut self, to: TopicPartition, key: &str, value: &str) {
         let record = BaseRecord::to(self.topic(to.topic)).partition(to.partition).key(key).payload(value);
         self.plain.send(record).map_err(|(error, _)| error).unwrap();
-        self.plain.flush(FLUSH_WAIT).unwrap();
+        self.plain.flush(wait::LONG).unwrap();
     }
 
     /// Says to the coordinator that the member leaves, in its name.
@@ -99,10 +105,7 @@ impl World for KafkaWorld {
     fn delete_records(&mut self, partition: TopicPartition, before: Offset) -> bool {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(self.topic(partition.topic), partition.partition, rdkafka::Offset::Offset(before)).unwrap();
-        let client: rdkafka::admin::AdminClient<_> = ClientConfig::new().set("bootstrap.servers", bootstrap()).create().unwrap();
-        let request = client.delete_records(&list, &rdkafka::admin::AdminOptions::new());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(request).unwrap();
+        broker::block_on(broker::admin().delete_records(&list, &broker::admin_options())).unwrap();
         true
     }
 }
@@ -112,10 +115,10 @@ fn leave_group(group: &str, member: &str) {
     let string = |it: &str| [&i16::try_from(it.len()).unwrap().to_be_bytes()[..], it.as_bytes()].concat();
     let header = [&13_i16.to_be_bytes()[..], &0_i16.to_be_bytes(), &1_i32.to_be_bytes(), &string("test")].concat();
     let request = [header, string(group), string(member)].concat();
-    let mut broker = TcpStream::connect(bootstrap()).unwrap();
-    broker.write_all(&i32::try_from(request.len()).unwrap().to_be_bytes()).unwrap();
-    broker.write_all(&request).unwrap();
+    let mut connection = TcpStream::connect(broker::bootstrap()).unwrap();
+    connection.write_all(&i32::try_from(request.len()).unwrap().to_be_bytes()).unwrap();
+    connection.write_all(&request).unwrap();
     let mut answer = [0; 10]; // Length, correlation id, error.
-    broker.read_exact(&mut answer).unwrap();
+    connection.read_exact(&mut answer).unwrap();
     assert_eq!(answer[8..], [0, 0], "LeaveGroup failed");
 }

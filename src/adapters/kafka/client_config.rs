@@ -26,6 +26,8 @@ pub struct ClientSettings {
     pub linger: Duration,
     /// Properties of the consumers, such as `fetch.max.bytes`.
     pub consumer: BTreeMap<String, String>,
+    /// Properties of the consumers that restore state, over those of all consumers.
+    pub restore: BTreeMap<String, String>,
     /// Properties of the producer, such as `compression.type`.
     pub producer: BTreeMap<String, String>,
     /// Properties of the client that makes and describes topics.
@@ -42,6 +44,7 @@ impl ClientSettings {
             session_timeout: Duration::from_secs(10),
             linger: Duration::from_millis(20),
             consumer: BTreeMap::new(),
+            restore: BTreeMap::new(),
             producer: BTreeMap::new(),
             admin: BTreeMap::new(),
         }
@@ -88,6 +91,7 @@ impl ClientSettings {
     pub fn mistakes(&self) -> Vec<String> {
         let all = [
             (Role::Consumer, "consumer", &self.consumer),
+            (Role::Consumer, "restore.consumer", &self.restore),
             (Role::Producer, "producer", &self.producer),
             (Role::Admin, "admin", &self.admin),
         ];
@@ -118,7 +122,7 @@ impl ClientSettings {
         ];
         let defaults = [
             ("session.timeout.ms", session.to_string()),
-            ("heartbeat.interval.ms", (session / 3).clamp(1, 3000).to_string()),
+            ("heartbeat.interval.ms", (session / 3).clamp(1, 500).to_string()), // A member learns of a rebalance by it.
             ("max.poll.interval.ms", session.max(300_000).to_string()),
             ("fetch.queue.backoff.ms", "5".into()), // The default, 1 s, is what a reader with a small queue waits.
             ("queued.min.messages", "10000".into()),
@@ -178,6 +182,7 @@ impl ClientSettings {
             ("fetch.wait.max.ms", "20".into()),
         ];
         let mut properties = self.consumer.clone();
+        properties.extend(self.restore.clone());
         for name in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "client.id"] {
             properties.remove(name); // Of members only.
         }
@@ -295,7 +300,7 @@ mod tests {
             [
                 "consumer.auto.offset.reset: can't be set: where to start is decided by the topology; a gap is never skipped silently",
                 "consumer.fetch.max.bytez: No such configuration property: \"fetch.max.bytez\"",
-                "producer.linger.ms: Invalid value for configuration property \"linger.ms\"",
+                "producer.linger.ms: Invalid value for configuration property \"queue.buffering.max.ms\"",
                 "producer.transactional.id: can't be set: it is made of the application.id and the instance.id: set those",
                 "admin.bootstrap.servers: set bootstrap.servers instead",
             ]

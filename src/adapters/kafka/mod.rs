@@ -14,7 +14,6 @@ mod producer;
 mod raw;
 mod reader;
 mod topics;
-mod topics_admin;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -107,6 +107,7 @@ fn limits() -> Limits {
         task_cache_bytes: 1 << 16,
         start: Start::Earliest,
         stop_within: Duration::from_secs(5),
+        null: false,
         stay: false,
     }
 }

@@ -6,6 +6,10 @@ use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataB
 const WAL_BYTES_MAX: u64 = 32 << 20;
 /// Memtables of a column family: one that is written, one that is flushed.
 const MEMTABLES_MAX: i32 = 2;
+/// A memtable takes memory in blocks of this size, bytes. By default it would be 1 MB at the first write of each store.
+const ARENA_BLOCK_BYTES: usize = 64 << 10;
+/// Disk set aside for RocksDB's manifest while a database is open, bytes; by default 4 MB.
+const MANIFEST_PREALLOCATED_BYTES: usize = 64 << 10;
 /// Threads for flushes and compactions, shared by all databases of the process.
 const BACKGROUND_JOBS: i32 = 2;
 /// RocksDB's own log file: so large, and so many of them, for each database.
@@ -94,6 +98,7 @@ fn database(settings: &RocksSettings, write_buffers: &WriteBufferManager) -> Opt
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_manifest_preallocation_size(MANIFEST_PREALLOCATED_BYTES);
 
     options.set_log_level(LogLevel::Warn);
     options.set_max_log_file_size(INFO_LOG_BYTES);
@@ -117,6 +122,7 @@ fn store(settings: &RocksSettings, cache: &Cache) -> Options {
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size(settings.store_write_buffer_bytes);
     options.set_max_write_buffer_number(MEMTABLES_MAX);
+    options.set_arena_block_size(ARENA_BLOCK_BYTES);
     // Measured: a get costs 3.5 µs with lz4 and 3.3 µs without compression, within the spread; the disk is worth more.
     options.set_compression_type(DBCompressionType::Lz4);
     options

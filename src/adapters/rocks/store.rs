@@ -21,8 +21,6 @@ const POSITION: &str = "position/";
 const COLUMN: &str = "store/";
 /// In a task's directory: damage was found, and what it was.
 const DAMAGED: &str = "damaged";
-/// RocksDB's file that says which files are its own; without it, it would begin anew as if nothing had been there.
-const CURRENT: &str = "CURRENT";
 /// After a disk was full: room that must be there before the database is opened again, bytes.
 const ROOM_TO_REOPEN: u64 = 4 << 20;
 
@@ -189,14 +187,7 @@ fn prepare(path: &Path, wanted: &Manifest) -> Result<(), StoreError> {
     }
     let files = files(path).map_err(|error| failed("read", path, &error, hint))?;
     match Manifest::read(path)? {
-        Some(found) => {
-            found.check(wanted, path)?;
-            let has_data = files.iter().any(|name| name.starts_with("MANIFEST-") || name.ends_with(".sst") || name.ends_with(".log"));
-            if has_data && !files.iter().any(|name| name == CURRENT) {
-                return Err(StoreError::Damaged(format!("{} is missing", path.join(CURRENT).display())));
-            }
-            Ok(())
-        }
+        Some(found) => found.check(wanted, path),
         // A half-written manifest is what a crash leaves of a directory's first moment.
         None if files.iter().all(|name| name.ends_with(".new")) => {
             wanted.write(path).map_err(|error| failed("write the manifest in", path, &error, hint))

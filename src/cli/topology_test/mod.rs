@@ -4,7 +4,6 @@ pub mod compare;
 pub mod file;
 pub mod report;
 pub mod run;
-mod tree;
 mod value;
 
 #[cfg(test)]
@@ -40,6 +39,9 @@ pub struct Case {
     pub stores: Vec<ExpectedStore>,
 }
 
+/// A header: its name, and its value if it has one.
+pub type Header = (String, Option<Vec<u8>>);
+
 /// A record as it is read or was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -52,7 +54,7 @@ pub struct Record {
     /// The record timestamp.
     pub timestamp: Millis,
     /// The headers, in order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<Header>,
 }
 
 /// The records that a topic must have got, in this order.
@@ -78,7 +80,7 @@ pub struct ExpectedRecord {
     /// The record timestamp.
     pub timestamp: Option<Millis>,
     /// Headers that must be there.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<Header>,
 }
 
 /// What a value must be.

@@ -149,31 +149,30 @@ tests:
 "#;
     let found = file::read("tests/shop.yaml", text).unwrap_err();
     insta::assert_snapshot!(found.iter().map(|it| format!("{}:{}:{}: {} / {}\n", it.file, it.line, it.column, it.reason, it.hint)).collect::<String>(), @r#"
-    tests/shop.yaml:2:13: topologies is no list / write `topologies: [ … ]`, or its items below it, each after `- `
-    tests/shop.yaml:3:1: a test file has no "sample" / did you mean samples?
-    tests/shop.yaml:7:17: there are no samples / write `samples:` before `tests:`
+    tests/shop.yaml:3:1: a test file has no key `sample` / did you mean `samples`?
+    tests/shop.yaml:7:17: there is no sample `order` / write `samples:` before `tests:`
     tests/shop.yaml:8:38: plain is no number, true, false or null / a string stands in quotes: "plain"
-    tests/shop.yaml:8:48: anchors, aliases and tags are not read here / write it out; `samples` and `like` avoid repetition
-    tests/shop.yaml:9:45: the record has two values / keep one of `value`, `text` and `hex`
+    tests/shop.yaml:8:48: anchors (`&name`) are not part of the language / if it is an expression, put it into a block: `|` behind the key, and the expression, indented, in the next line
+    tests/shop.yaml:9:39: the record has a value already, by `value` / keep one of `value`, `text` and `hex`
     tests/shop.yaml:10:9: the record has no value / add `value:` (`value: null` for none), `text:` or `hex:`
     tests/shop.yaml:11:31: these are no bytes in hexadecimal digits / write two digits a byte: `hex: "7b ff 7d"`
-    tests/shop.yaml:12:50: "yesterday" is no instant / write it like 2026-01-31T12:00:00Z
-    tests/shop.yaml:12:67: `with` needs an object, and a value that is one / write `with: { field: value }` beside `like:`
+    tests/shop.yaml:12:50: `yesterday` is no instant / write it like 2026-01-31T12:00:00Z
+    tests/shop.yaml:12:67: `with` needs a mapping, and a value that is one / write `with: { field: value }` beside `like:`
     tests/shop.yaml:15:28: there is no such given record / they are counted from 1 to 6
-    tests/shop.yaml:16:9: records stands twice / keep one of them
-    tests/shop.yaml:17:5: the test has no name / add `name:`
-    tests/shop.yaml:18:5: a test has no "than" / did you mean then?
+    tests/shop.yaml:16:9: `records` is repeated / it stands in line 15 already: remove one of them
+    tests/shop.yaml:17:5: a test needs `name` / write `name: what it shows`
+    tests/shop.yaml:18:5: a test has no key `than` / did you mean `then`?
     "#);
     let shown = mistakes::render(&found[..1], &[("tests/shop.yaml".into(), text.into())], false);
     insta::assert_snapshot!(shown, @r"
-      × topologies is no list
-       ╭─[tests/shop.yaml:2:13]
-     1 │ 
+      × a test file has no key `sample`
+       ╭─[tests/shop.yaml:3:1]
      2 │ topologies: shop
-       ·             ────
      3 │ sample: {}
+       · ──────
+     4 │ tests:
        ╰────
-      help: write `topologies: [ … ]`, or its items below it, each after `- `
+      help: did you mean `samples`?
 
     1 mistake in 1 file
     ");
@@ -183,7 +182,8 @@ tests:
 fn what_is_no_yaml_is_named_with_its_place() {
     let found = file::read("tests/shop.yaml", "tests: [\n").unwrap_err();
     assert_eq!(found.len(), 1);
-    assert!(found[0].reason.starts_with("not YAML:"), "{found:?}");
+    assert_eq!((found[0].line, found[0].column), (2, 1));
+    assert!(found[0].reason.contains("not YAML"), "{found:?}");
 }
 
 #[test]

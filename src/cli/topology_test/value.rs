@@ -2,7 +2,8 @@
 
 use serde_json::Value as Parsed;
 
-use super::tree::{Kind, Node, Reading};
+use crate::engine::topology::reading::Reading;
+use crate::engine::topology::tree::{Kind, Node, Style};
 
 /// The value of a record.
 #[derive(Debug, Clone)]
@@ -54,52 +55,49 @@ fn quoted(text: &str) -> String {
     Parsed::from(text).to_string()
 }
 
+/// Whether this is `null`, or nothing at all.
+pub(super) fn is_null(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Scalar(it) if it.style == Style::Plain && matches!(it.text.as_str(), "null" | "~" | ""))
+}
+
 /// Reads a value; `null` alone is no value at all.
-pub(super) fn read(node: Node, reading: &mut Reading<'_>) -> Option<Value> {
-    if node.is_null() {
+pub(super) fn read(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Value> {
+    if is_null(node) {
         return Some(Value::Null);
     }
     json(node, reading).map(Value::Json)
 }
 
 /// Reads JSON.
-pub(super) fn json(node: Node, reading: &mut Reading<'_>) -> Option<Json> {
-    match node.kind {
-        Kind::Scalar { text, plain: false } => Some(Json::Scalar(quoted(&text))),
-        Kind::Scalar { text, plain: true } => {
-            let scalar = matches!(serde_json::from_str(&text), Ok(Parsed::Null | Parsed::Bool(_) | Parsed::Number(_)));
-            if !scalar {
-                reading.mistake(
-                    node.span,
-                    format!("{text} is no number, true, false or null"),
-                    format!("a string stands in quotes: \"{text}\""),
-                );
+pub(super) fn json(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Json> {
+    match &node.kind {
+        Kind::Scalar(it) if it.style != Style::Plain => Some(Json::Scalar(quoted(&it.text))),
+        Kind::Scalar(it) => match serde_json::from_str(&it.text) {
+            Ok(Parsed::Null | Parsed::Bool(_) | Parsed::Number(_)) => Some(Json::Scalar(it.text.clone())),
+            _ => {
+                let hint = format!("a string stands in quotes: \"{}\"", it.text);
+                reading.mistake(&node.span, format!("{} is no number, true, false or null", it.text), hint)
             }
-            scalar.then_some(Json::Scalar(text))
-        }
+        },
+        Kind::Broken => None, // Told when the tree was read.
         Kind::List(items) => {
-            let items: Vec<Option<Json>> = items.into_iter().map(|it| json(it, reading)).collect();
+            let items: Vec<Option<Json>> = items.iter().map(|it| json(it, reading)).collect();
             items.into_iter().collect::<Option<_>>().map(Json::List)
         }
         Kind::Map(entries) => {
-            let mut fields: Vec<(String, Json)> = Vec::new();
-            for (key, value) in entries {
-                let Some(name) = reading.word(&key, "name") else { continue };
-                if fields.iter().any(|it| it.0 == name) {
-                    reading.mistake(key.span, format!("{name} stands twice"), "keep one of them; for JSON with a field twice use `text:`");
-                }
-                fields.extend(json(value, reading).map(|it| (name, it)));
-            }
-            Some(Json::Object(fields))
+            let fields: Vec<Option<(String, Json)>> =
+                entries.iter().map(|(key, value)| Some((key.text.clone(), json(value, reading)?))).collect();
+            fields.into_iter().collect::<Option<_>>().map(Json::Object)
         }
+        Kind::Broken => None,
     }
 }
 
 /// Puts fields in the place of those of the same name, others at the end.
-pub(super) fn with(value: &mut Option<Value>, with: Node, reading: &mut Reading<'_>) {
-    let span = with.span;
-    let (Some(Value::Json(Json::Object(fields))), Some(Json::Object(more))) = (value, json(with, reading)) else {
-        return reading.mistake(span, "`with` needs an object, and a value that is one", "write `with: { field: value }` beside `like:`");
+pub(super) fn with(value: &mut Option<Value>, with: &Node, reading: &mut Reading<'_, '_>) -> Option<()> {
+    let (Some(Value::Json(Json::Object(fields))), Json::Object(more)) = (value, json(with, reading)?) else {
+        let hint = "write `with: { field: value }` beside `like:`";
+        return reading.mistake(&with.span, "`with` needs a mapping, and a value that is one", hint);
     };
     for (name, new) in more {
         match fields.iter_mut().find(|it| it.0 == name) {
@@ -107,27 +105,27 @@ pub(super) fn with(value: &mut Option<Value>, with: Node, reading: &mut Reading<
             None => fields.push((name, new)),
         }
     }
+    Some(())
 }
 
 /// Takes a field away.
-pub(super) fn without(value: &mut Option<Value>, name: &Node, reading: &mut Reading<'_>) {
-    let before = if let Some(Value::Json(Json::Object(fields))) = value { fields.len() } else { 0 };
-    if let (Some(Value::Json(Json::Object(fields))), Some(name)) = (&mut *value, name.text()) {
-        fields.retain(|it| it.0 != name);
-        if fields.len() < before {
-            return;
-        }
+pub(super) fn without(value: &mut Option<Value>, field: &Node, reading: &mut Reading<'_, '_>) -> Option<()> {
+    let name = reading.text(field)?;
+    if let Some(Value::Json(Json::Object(fields))) = value
+        && let Some(index) = fields.iter().position(|it| it.0 == name)
+    {
+        fields.remove(index);
+        return Some(());
     }
-    reading.mistake(name.span, "there is no such field to be left out", "name a field of the sample's value");
+    reading.mistake(&field.span, "there is no such field to be left out", "name a field of the sample's value")
 }
 
 /// Bytes in hexadecimal digits; blanks between them are passed over.
-pub(super) fn hex(node: &Node, reading: &mut Reading<'_>) -> Option<Vec<u8>> {
-    let digits: Vec<char> = reading.word(node, "hex")?.chars().filter(|it| !it.is_whitespace()).collect();
+pub(super) fn hex(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Vec<u8>> {
+    let digits: Vec<char> = reading.text(node)?.chars().filter(|it| !it.is_whitespace()).collect();
     let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok().filter(|_| pair.len() == 2);
-    let bytes = digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>();
-    if bytes.is_none() {
-        reading.mistake(node.span, "these are no bytes in hexadecimal digits", "write two digits a byte: `hex: \"7b ff 7d\"`");
+    match digits.chunks(2).map(byte).collect() {
+        Some(bytes) => Some(bytes),
+        None => reading.mistake(&node.span, "these are no bytes in hexadecimal digits", "write two digits a byte: `hex: \"7b ff 7d\"`"),
     }
-    bytes
 }

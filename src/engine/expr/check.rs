@@ -4,92 +4,14 @@
 //! `&&` is looked at only when the left holds; so are the branches of `?:`. The conditions of steps before count too ([`Scope::facts`]).
 //! And there is no silent failure: what can fail is told to the caller, who insists on an `else`.
 
-use std::borrow::Cow;
-
 use rust_decimal::Decimal;
 
 use super::ast::{Ast, Kind, Name, Problem, Span};
+use super::checked::{Checked, alike, joined};
 use super::names::known_names;
 use super::scope::{Entry, Facts, Fields, Scope, Variable};
 use super::{Arithmetic, Comparison, Expr, functions};
 use crate::engine::value::{Type, Value};
-
-/// A checked expression.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Checked {
-    /// To be evaluated.
-    pub expr: Expr,
-    /// Its type.
-    pub of: Type,
-    /// What is not null when it is a condition that holds.
-    pub if_true: Facts,
-    /// What is not null when it is a condition that does not hold.
-    pub if_false: Facts,
-    /// When not empty: the only texts that it can be.
-    pub one_of: Vec<String>,
-    /// The first part that can fail, and how.
-    pub fallible: Option<(Span, &'static str)>,
-}
-
-impl Checked {
-    pub(super) fn new(expr: Expr, of: Type) -> Self {
-        Self { expr, of, if_true: Facts::new(), if_false: Facts::new(), one_of: Vec::new(), fallible: None }
-    }
-
-    /// A text, as a quoted scalar is one.
-    #[must_use]
-    pub fn text(text: &str) -> Self {
-        Self::new(Expr::Const(Value::Str(Cow::Owned(text.to_owned()))), Type::String)
-    }
-
-    /// The same as a value of the type, if it can be one: a literal adapts, a value can stand where it may be null.
-    ///
-    /// # Errors
-    /// Itself, when it is of another type.
-    pub fn adapted(mut self, to: &Type) -> Result<Self, Box<Self>> {
-        if self.of == *to {
-            return Ok(self);
-        }
-        if let Type::Optional(inner) = to {
-            if self.of == Type::Null {
-                self.of = to.clone();
-                return Ok(self);
-            }
-            let mut adapted = self.adapted(inner)?;
-            adapted.of = to.clone();
-            return Ok(adapted);
-        }
-        let literal = match (&self.expr, to) {
-            (Expr::Const(Value::Int(it)), Type::Decimal) => Some(Value::Decimal(Decimal::from(*it))),
-            (Expr::Const(Value::Str(it)), Type::Uuid) => uuid::Uuid::try_parse(it).ok().map(|it| Value::Uuid(it.as_u128())),
-            (Expr::Const(Value::Str(it)), Type::Time) => {
-                it.parse::<jiff::Timestamp>().ok().map(|it| Value::Time(it.as_microsecond()))
-            }
-            _ => None,
-        };
-        match literal {
-            Some(literal) => Ok(Self::new(Expr::Const(literal), to.clone())),
-            None => Err(Box::new(self)),
-        }
-    }
-
-    /// The value of a text literal.
-    #[must_use]
-    pub fn literal_text(&self) -> Option<&str> {
-        match &self.expr {
-            Expr::Const(Value::Str(it)) => Some(it),
-            _ => None,
-        }
-    }
-
-    fn is_zero_literal(&self) -> bool {
-        match &self.expr {
-            Expr::Const(Value::Int(it)) => *it == 0,
-            Expr::Const(Value::Decimal(it)) => it.is_zero(),
-            _ => false,
-        }
-    }
-}
 
 /// Checks an expression.
 ///
@@ -213,7 +135,9 @@ impl<'s> Checker<'s> {
     pub(super) fn value(&mut self, ast: &Ast) -> Option<Checked> {
         let of = self.expr(ast)?;
         match &of.of {
-            Type::Null => self.problem(&ast.span, "a value is needed, and this is null", "null can only be compared: `x == null`, `x != null`"),
+            Type::Null => {
+                self.problem(&ast.span, "a value is needed, and this is null", "null can only be compared: `x == null`, `x != null`")
+            }
             Type::Optional(_) => {
                 let hint = "test it before: `… != null && …`, in a `require`, or in `when`; or give another value: `coalesce(…, other)`";
                 self.problem(&ast.span, "this can be null, and a value is needed", hint)
@@ -306,21 +230,6 @@ impl<'s> Checker<'s> {
         Some(Checked::new(negated, of.of))
     }
 
-    /// Both sides as one type: literals adapt to the other side.
-    fn alike(a: Checked, b: Checked) -> Result<(Checked, Checked), Box<(Checked, Checked)>> {
-        if a.of.required() == b.of.required() {
-            return Ok((a, b));
-        }
-        let (to_a, to_b) = (a.of.required().clone(), b.of.required().clone());
-        match a.adapted(&to_b) {
-            Ok(a) => Ok((a, b)),
-            Err(a) => match b.adapted(&to_a) {
-                Ok(b) => Ok((*a, b)),
-                Err(b) => Err(Box::new((*a, *b))),
-            },
-        }
-    }
-
     fn equal(&mut self, span: &Span, left: &Ast, right: &Ast) -> Option<Checked> {
         match (&left.kind, &right.kind) {
             (Kind::Null, Kind::Null) => return self.problem(span, "null is always null", "compare a field with it"),
@@ -337,9 +246,9 @@ impl<'s> Checker<'s> {
             }
             self.one_of(money, other, &at.span);
         }
-        let (a, b) = match Self::alike(a, b) {
+        let (a, b) = match alike(a, b) {
             Ok(both) => both,
-            Err(both) => return self.unlike(span, "compared", &both.0.of, &both.1.of),
+            Err(both) => return self.unlike_values(span, &both.0, &both.1),
         };
         if matches!(a.of.required(), Type::List | Type::Record(_)) {
             return self.problem(span, "lists are carried, never looked into", "compare single values");
@@ -387,9 +296,9 @@ impl<'s> Checker<'s> {
             let side = |it: Checked| Box::new(if it.of == Type::Money { it.expr } else { Expr::Const(Value::Int(0)) });
             return Some(Checked::new(Expr::Compare(how, side(a), side(b)), Type::Bool));
         }
-        let (a, b) = match Self::alike(a, b) {
+        let (a, b) = match alike(a, b) {
             Ok(both) => both,
-            Err(both) => return self.unlike(span, "compared", &both.0.of, &both.1.of),
+            Err(both) => return self.unlike_values(span, &both.0, &both.1),
         };
         match &a.of {
             Type::Int | Type::Decimal | Type::String | Type::Time => {}
@@ -426,13 +335,25 @@ impl<'s> Checker<'s> {
             Arithmetic::Subtract => "subtracted",
             Arithmetic::Multiply => "multiplied",
         };
-        let (a, b) = match Self::alike(a, b) {
+        let (a, b) = match alike(a, b) {
             Ok((a, b)) if a.of == Type::Decimal => (a, b),
             Ok((a, _)) => return self.problem(span, format!("values of type {} can't be {does}", a.of), "only int, decimal and money can"),
             Err(both) => return self.unlike(span, does, &both.0.of, &both.1.of),
         };
         self.can_fail(span, "the digits may run out: nothing is rounded");
         Some(Checked::new(Expr::Arithmetic(how, Box::new(a.expr), Box::new(b.expr)), Type::Decimal))
+    }
+
+    /// Two values that don't go together.
+    fn unlike_values(&mut self, span: &Span, a: &Checked, b: &Checked) -> Option<Checked> {
+        for (literal, of) in [(a, &b.of), (b, &a.of)] {
+            if let (Some(text), Type::Uuid | Type::Time) = (literal.literal_text(), of.required()) {
+                let example =
+                    if *of.required() == Type::Time { "\"2025-12-28T10:00:00Z\"" } else { "\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\"" };
+                return self.problem(span, format!("{text:?} is no {}", of.required()), format!("write it as {example}"));
+            }
+        }
+        self.unlike(span, "compared", &a.of, &b.of)
     }
 
     /// Two types that don't go together.
@@ -442,7 +363,9 @@ impl<'s> Checker<'s> {
                 "of which currency? make it money with `money(x, currency)`, or take the other's `.amount`"
             }
             (Type::Decimal, Type::Int) | (Type::Int, Type::Decimal) => "make the int a decimal: `decimal(x)`",
-            (Type::Decimal, Type::String) | (Type::String, Type::Decimal) => "a number stands without quotes; a text becomes one by `decimal(x) else …`",
+            (Type::Decimal, Type::String) | (Type::String, Type::Decimal) => {
+                "a number stands without quotes; a text becomes one by `decimal(x) else …`"
+            }
             (_, Type::String) | (Type::String, _) => "make the other a text: `string(x)`",
             _ => "both must be of one type",
         };
@@ -460,22 +383,6 @@ impl<'s> Checker<'s> {
         };
         let of = yes.of.clone();
         Some(Checked::new(Expr::If(Box::new(condition.expr), Box::new(yes.expr), Box::new(no.expr)), of))
-    }
-}
-
-/// Both as one type: of `T` and null it is optional T.
-///
-/// # Errors
-/// Both, when there is none.
-pub fn joined(a: Checked, b: Checked) -> Result<(Checked, Checked), Box<(Checked, Checked)>> {
-    let optional = matches!(a.of, Type::Optional(_) | Type::Null) || matches!(b.of, Type::Optional(_) | Type::Null);
-    let inner = if a.of == Type::Null { b.of.required() } else { a.of.required() };
-    // An int literal beside a decimal is a decimal, whichever comes first.
-    let inner = if *inner == Type::Int && *b.of.required() == Type::Decimal { Type::Decimal } else { inner.clone() };
-    let to = if optional && inner != Type::Null { Type::Optional(Box::new(inner)) } else { inner };
-    match (a.adapted(&to), b.adapted(&to)) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (a, b) => Err(Box::new((a.unwrap_or_else(|it| *it), b.unwrap_or_else(|it| *it)))),
     }
 }
 

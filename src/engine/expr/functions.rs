@@ -1,7 +1,8 @@
 //! The built-in functions: what they take and give. `x.f(y)` and `f(x, y)` are the same.
 
 use super::ast::{Ast, Name, Span};
-use super::check::{Checked, Checker};
+use super::check::Checker;
+use super::checked::Checked;
 use super::names::known_names;
 use super::{Expr, Function};
 use crate::engine::decimal;
@@ -25,7 +26,10 @@ const FUNCTIONS: [(&str, Function, &str); 12] = [
 
 /// Names that people look for here, and why they are not there.
 const ABSENT: [(&[&str], &str); 2] = [
-    (&["now", "random", "uuid", "today"], "there is no clock and no chance: a replay must give the same; an event's time is `event.timestamp`"),
+    (
+        &["now", "random", "uuid", "today"],
+        "there is no clock and no chance: a replay must give the same; an event's time is `event.timestamp`",
+    ),
     (&["float", "double", "round", "div"], "nothing is rounded: amounts are exact decimals"),
 ];
 

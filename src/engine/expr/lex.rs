@@ -138,16 +138,28 @@ fn not_a_token(text: &str, at: usize) -> Problem {
             "the text has no closing quote",
             "close it; in a plain YAML scalar ` #` begins a comment and cuts the text off: such an expression belongs in a block (`|`)",
         ),
-        '"' | '\'' => Problem::new(all, "an unknown escape", "the escapes are \\\\ \\\" \\' \\n \\t \\r \\uXXXX"),
+        '"' | '\'' => Problem::new(all, "an unknown escape", "the escapes are \\\\ \\\" \\' \\n \\t \\r \\u0041"),
         '=' => Problem::new(one, "`=` is no operator", "`==` compares"),
         '&' => Problem::new(one, "`&` is no operator", "`&&` means and"),
         '|' => Problem::new(one, "`|` is no operator", "`||` means or"),
-        '/' | '%' => Problem::new(one, format!("`{first}` is no operator: a quotient has no exact decimal in general"), "multiply by a decimal, such as `* 0.01`"),
-        '[' | ']' | '{' | '}' => Problem::new(one, format!("`{first}` has no meaning in an expression"), "lists and objects can't be made or taken apart here"),
-        _ if first.is_ascii_digit() && word.bytes().all(|it| it.is_ascii_digit()) => {
-            Problem::new(number, format!("`{word}` is too large for an int"), "an int has 64 bits; for more digits write a decimal, at most 18 before the point")
+        '/' | '%' => Problem::new(
+            one,
+            format!("`{first}` is no operator: a quotient has no exact decimal in general"),
+            "multiply by a decimal, such as `* 0.01`",
+        ),
+        '[' | ']' | '{' | '}' => {
+            Problem::new(one, format!("`{first}` has no meaning in an expression"), "lists and objects can't be made or taken apart here")
         }
-        _ if first.is_ascii_digit() => Problem::new(number, format!("`{word}` is no number"), "write it as `12` or `12.50`, with at most 18 digits before the point and 8 behind it"),
+        _ if first.is_ascii_digit() && word.bytes().all(|it| it.is_ascii_digit()) => Problem::new(
+            number,
+            format!("`{word}` is too large for an int"),
+            "an int has 64 bits; for more digits write a decimal, at most 18 before the point",
+        ),
+        _ if first.is_ascii_digit() => Problem::new(
+            number,
+            format!("`{word}` is no number"),
+            "write it as `12` or `12.50`, with at most 18 digits before the point and 8 behind it",
+        ),
         _ => Problem::new(one, format!("`{first}` has no meaning in an expression"), "remove it, or put it in quotes"),
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod ast;
 pub mod check;
+pub mod checked;
 pub mod eval;
 mod functions;
 mod lex;

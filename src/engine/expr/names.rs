@@ -3,8 +3,9 @@
 /// The known name that was probably meant, if one is near.
 #[must_use]
 pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // A third of the letters may be wrong: more would be guessing.
-    let most = (name.chars().count() / 3).max(1);
+    // A third of the letters may be wrong, in longer names more than one: more would be guessing.
+    let letters = name.chars().count();
+    let most = if letters < 3 { 0 } else { (letters / 3).max(1) };
     let distance = |it: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &it.to_lowercase());
     known.into_iter().map(|it| (distance(it), it)).filter(|(distance, _)| *distance <= most).min().map(|(_, it)| it)
 }

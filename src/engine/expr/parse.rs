@@ -219,7 +219,9 @@ impl<'t> Parser<'t> {
         }
         let mut problem = self.expected("`)`");
         if self.token().kind == TokenKind::End {
-            problem.hint = "close the bracket; inside `{ … }` and `[ … ]` YAML ends a value at a comma: such an expression belongs in a block (`|`)".to_owned();
+            problem.hint =
+                "close the bracket; inside `{ … }` and `[ … ]` YAML ends a value at a comma: such an expression belongs in a block (`|`)"
+                    .to_owned();
         }
         Err(problem)
     }
@@ -231,7 +233,9 @@ impl<'t> Parser<'t> {
                 self.advance();
                 Ok(name)
             }
-            TokenKind::Int(_) | TokenKind::Decimal(_) | TokenKind::Text(_) | TokenKind::Sign(_) | TokenKind::End => Err(self.expected(what)),
+            TokenKind::Int(_) | TokenKind::Decimal(_) | TokenKind::Text(_) | TokenKind::Sign(_) | TokenKind::End => {
+                Err(self.expected(what))
+            }
         }
     }
 
@@ -260,7 +264,11 @@ impl<'t> Parser<'t> {
             }
         };
         if !is_code(&code) {
-            return Err(Problem::new(span, format!("`{code}` is no code"), "a code has capitals, digits and `_`, such as AMOUNT or TOO_MANY"));
+            return Err(Problem::new(
+                span,
+                format!("`{code}` is no code"),
+                "a code has capitals, digits and `_`, such as AMOUNT or TOO_MANY",
+            ));
         }
         self.advance();
         self.closed()?;
@@ -328,5 +336,6 @@ fn joined(sign: &str, left: Box<Ast>, right: Box<Ast>) -> Kind {
 /// Whether a text is a code of dead letters: `[A-Z][A-Z0-9_]*`.
 #[must_use]
 pub fn is_code(text: &str) -> bool {
-    text.starts_with(|it: char| it.is_ascii_uppercase()) && text.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
+    text.starts_with(|it: char| it.is_ascii_uppercase())
+        && text.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
 }

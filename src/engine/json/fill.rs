@@ -273,7 +273,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_, '_, 'de> {
                 return Err(A::Error::custom("a field occurs twice"));
             }
             seen |= bit;
-            map.next_value_seed(ValueSeed { kind: Some(property), schema: None, slot: property.slot, place, path, filling: &mut *self.filling })?;
+            map.next_value_seed(ValueSeed {
+                kind: Some(property),
+                schema: None,
+                slot: property.slot,
+                place,
+                path,
+                filling: &mut *self.filling,
+            })?;
         }
         for (index, property) in schema.properties.iter().enumerate() {
             let bit = 1_u128.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);

@@ -175,12 +175,9 @@ fn halt(step: &Step, fault: &Fault, otherwise: Option<&Otherwise>) -> Halt {
 
 fn ended(step: &Step, otherwise: Option<&Otherwise>, message: String) -> Halt {
     match otherwise {
-        Some(Otherwise::Reject(reason)) => Halt::Failed(Failure {
-            code: reason.clone().into(),
-            path: String::new(),
-            message,
-            step: Some(step.id.clone()),
-        }),
+        Some(Otherwise::Reject(reason)) => {
+            Halt::Failed(Failure { code: reason.clone().into(), path: String::new(), message, step: Some(step.id.clone()) })
+        }
         Some(Otherwise::Stop) | None => Halt::Stop(Stop::Step { step: step.id.clone(), message }),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod dead_letter;
 pub mod effects;
+mod null;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Task {
     pub partition: i32,
     /// Its state, not committed over committed.
     pub overlay: Overlay,
+    /// Whether it only reads and writes: `goyt run --null`.
+    pub null: bool,
     /// Its outcomes so far.
     pub outcomes: Outcomes,
     /// The next record to process.
@@ -89,6 +92,7 @@ impl Task {
         Self {
             id: format!("{}.{}_{partition}", plan.topology, plan.name),
             overlay: Overlay::new(&cached, cache_bytes),
+            null: false,
             outcomes: Outcomes::default(),
             position: None,
             stream_time: Millis::MIN,
@@ -116,6 +120,12 @@ impl Task {
     ) -> Result<Outcome, Stop> {
         let mark = effects.mark();
         let timestamp = record.timestamp.filter(|it| 0 <= *it).map_or(now, |it| it.min(now));
+        if self.null {
+            null::process(&self.plan, &record, timestamp, effects);
+            self.position = Some(record.offset + 1);
+            self.outcomes.count(Outcome::Processed);
+            return Ok(Outcome::Processed);
+        }
         let refusal = self.refused.get(&record.offset).cloned();
         let outcome = match refusal {
             Some(refusal) => {
@@ -231,11 +241,7 @@ impl Task {
     ///
     /// # Errors
     /// When the state failed.
-    pub fn seal(
-        &mut self,
-        committed: &mut dyn Sweep,
-        mut write: impl FnMut(usize, &[u8], Option<&[u8]>),
-    ) -> Result<(), StoreError> {
+    pub fn seal(&mut self, committed: &mut dyn Sweep, mut write: impl FnMut(usize, &[u8], Option<&[u8]>)) -> Result<(), StoreError> {
         let plan = Arc::clone(&self.plan);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {

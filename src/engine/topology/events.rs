@@ -14,7 +14,18 @@ use crate::engine::schema::{Kind, ObjectSchema, Property};
 
 /// What a schema may say. The second ones are for people and tools, and mean nothing here.
 const KEYWORDS: [&str; 12] = [
-    "type", "properties", "required", "enum", "const", "format", "minimum", "maximum", "minLength", "maxLength", "additionalProperties", "items",
+    "type",
+    "properties",
+    "required",
+    "enum",
+    "const",
+    "format",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "additionalProperties",
+    "items",
 ];
 const NOTES: [&str; 8] = ["$schema", "$id", "title", "description", "examples", "$comment", "default", "deprecated"];
 
@@ -35,12 +46,17 @@ pub fn read(files: &[(String, String)], mistakes: &mut Vec<Mistake>) -> Schemas 
         let schema = read_one(&mut found);
         match (event, schema) {
             (None, _) => {
-                found.add(0..0, format!("`{stem}` is no name of an event schema"), "name the file `<TYPE>@<MAJOR>.json`, such as ORDER_PLACED@1.json");
+                found.add(
+                    0..0,
+                    format!("`{stem}` is no name of an event schema"),
+                    "name the file `<TYPE>@<MAJOR>.json`, such as ORDER_PLACED@1.json",
+                );
             }
             (Some(event), Some(schema)) => {
-                if schemas.insert(event, schema).is_some() {
-                    found.add(0..0, format!("there are two schemas named `{stem}`"), "remove one of them");
+                if schemas.get(&event).is_some_and(|it| *it != schema) {
+                    found.add(0..0, format!("there is another schema named `{stem}`, which differs"), "remove one of them");
                 }
+                schemas.insert(event, schema);
             }
             (Some(_), None) => {}
         }
@@ -122,7 +138,11 @@ impl SchemaReading<'_, '_, '_> {
         for (key, _) in fields.entries {
             if !known().any(|it| it == key.text) {
                 let hint = format!("the decoder would not enforce it; {}", known_names(&key.text, "keywords", KEYWORDS));
-                self.reading.mistakes.add(key.span.clone(), format!("`{}` is not among the keywords that event schemas may use", key.text), hint);
+                self.reading.mistakes.add(
+                    key.span.clone(),
+                    format!("`{}` is not among the keywords that event schemas may use", key.text),
+                    hint,
+                );
             }
         }
         Some(fields)
@@ -155,7 +175,11 @@ impl SchemaReading<'_, '_, '_> {
             }
         }
         if PROPERTIES_MAX < listed.entries.len() {
-            return self.mistake(&node.span, format!("more than {PROPERTIES_MAX} properties"), "name those that topologies need: others may stand in the event");
+            return self.mistake(
+                &node.span,
+                format!("more than {PROPERTIES_MAX} properties"),
+                "name those that topologies need: others may stand in the event",
+            );
         }
         for (name, span) in &required {
             if !listed.entries.iter().any(|(it, _)| it.text == *name) {
@@ -184,7 +208,11 @@ impl SchemaReading<'_, '_, '_> {
             _ => None,
         };
         if let Some((false, wanted)) = wanted.filter(|_| root) {
-            return self.mistake(&node.span, format!("`{}` belongs to the envelope and is {wanted}", key.text), "correct it, or leave it out: it is part of every event");
+            return self.mistake(
+                &node.span,
+                format!("`{}` belongs to the envelope and is {wanted}", key.text),
+                "correct it, or leave it out: it is part of every event",
+            );
         }
         Some(Property { name: key.text.clone(), required, nullable, kind, slot: None })
     }
@@ -198,7 +226,11 @@ impl SchemaReading<'_, '_, '_> {
             if fields.get("const").or(fields.get("enum")).is_some() {
                 return Some((Some("string"), false));
             }
-            return self.mistake(&(node.span.start..node.span.start + 1), "the type is missing", "write `\"type\": \"string\"`, or \"integer\", \"boolean\", \"object\", \"array\"");
+            return self.mistake(
+                &(node.span.start..node.span.start + 1),
+                "the type is missing",
+                "write `\"type\": \"string\"`, or \"integer\", \"boolean\", \"object\", \"array\"",
+            );
         };
         if let tree::Kind::List(items) = &of.kind {
             let names: Vec<&str> = items.iter().filter_map(|it| self.reading.text(it)).collect();
@@ -225,7 +257,11 @@ impl SchemaReading<'_, '_, '_> {
             Some("array") => Some(Kind::List),
             Some("number") => {
                 let at = fields.get("type").map_or(node.span.clone(), |it| it.span.clone());
-                self.mistake(&at, "JSON numbers with fractions are not exact", "write `\"type\": \"string\", \"format\": \"decimal\"`, or \"integer\"")
+                self.mistake(
+                    &at,
+                    "JSON numbers with fractions are not exact",
+                    "write `\"type\": \"string\", \"format\": \"decimal\"`, or \"integer\"",
+                )
             }
             Some(other) => {
                 let at = fields.get("type").map_or(node.span.clone(), |it| it.span.clone());

@@ -29,6 +29,9 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// Most mistakes of a file that are told: more help no one.
+const MISTAKES_MAX: usize = 100;
+
 /// The mistakes of one file, while it is read and checked.
 #[derive(Debug)]
 pub struct Mistakes<'s> {
@@ -38,6 +41,18 @@ pub struct Mistakes<'s> {
 }
 
 impl<'s> Mistakes<'s> {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// None yet, of this file.
     #[must_use]
     pub fn of(file: &'s str, text: &'s str) -> Self {
@@ -56,15 +71,9 @@ impl<'s> Mistakes<'s> {
         self.text
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
     /// Notes a mistake. The same place is blamed once: what follows from a mistake is seldom worth telling.
     pub fn add(&mut self, span: Span, reason: impl Into<String>, hint: impl Into<String>) {
-        if self.found.iter().any(|it| it.span == span) {
+        if MISTAKES_MAX <= self.found.len() || self.found.iter().any(|it| it.span == span) {
             return;
         }
         let (line, column) = line_and_column(self.text, span.start);

@@ -5,14 +5,16 @@
 mod check;
 mod cut;
 pub mod describe;
+pub mod editor;
 mod events;
-mod mistake;
-mod reading;
+mod format;
+pub mod mistake;
+pub mod reading;
 mod spec;
 mod steps;
 mod syntax;
 mod topics;
-mod tree;
+pub mod tree;
 mod visit;
 
 use std::collections::BTreeMap;
@@ -52,8 +54,8 @@ pub fn plan(application_id: &str, sources: &Sources) -> Result<Plan, Vec<Mistake
         if let (Some((_, first)), Some(name)) = (checked.get(&topology.name), spec.name) {
             let reason = format!("`{}` is the name of the topology in {} already", topology.name, first.file());
             mistakes.add(name.node.span.clone(), reason, "choose another name: it names state and topics");
-        }
-        if mistakes.is_empty() {
+            found.extend(mistakes.into_sorted());
+        } else if topology.is_placed() {
             checked.insert(topology.name.clone(), (topology, mistakes));
         } else {
             found.extend(mistakes.into_sorted());

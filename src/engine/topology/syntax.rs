@@ -14,6 +14,10 @@ pub fn explain(text: &str, at: usize, info: &str) -> (Span, String, String) {
     let value = line.split_once(": ").map_or(line, |(_, value)| value).trim();
     let hint = if line.trim_start_matches(' ').starts_with('\t') {
         "indent with spaces: YAML does not allow tabs".to_owned()
+    } else if info.contains("end of stream") {
+        "close the quote that begins here".to_owned()
+    } else if info.contains("flow mapping") || info.contains("flow sequence") {
+        "close each `{` and `[`, and separate what stands between them by commas".to_owned()
     } else if value.contains(": ") || value.contains(" ? ") {
         format!("`: ` inside a value begins another key in YAML; {BLOCK}")
     } else if value.starts_with(['!', '&', '*', '%', '@', '`', '-', '"', '\'']) {

@@ -31,6 +31,8 @@ pub enum Kind {
     List(Vec<Node>),
     /// `key: value`, in the order of the file.
     Map(Vec<(Key, Node)>),
+    /// Something whose mistake was told already: nothing more is said of it.
+    Broken,
 }
 
 /// Text, without quotes, indentation or escapes.
@@ -71,6 +73,7 @@ impl Node {
             Kind::Scalar(_) => "a text",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a mapping",
+            Kind::Broken => "what it is",
         }
     }
 
@@ -103,7 +106,11 @@ impl Node {
 pub fn read(mistakes: &mut Mistakes<'_>) -> Option<Node> {
     let text = mistakes.text();
     if BYTES_MAX < text.len() {
-        mistakes.add(0..0, format!("the file is larger than {BYTES_MAX} bytes"), "a topology is a page or two of text: is this the right file?");
+        mistakes.add(
+            0..0,
+            format!("the file is larger than {BYTES_MAX} bytes"),
+            "a topology is a page or two of text: is this the right file?",
+        );
         return None;
     }
     let offsets = Offsets::of(text);
@@ -194,20 +201,20 @@ impl<'t> Reading<'t, '_, '_> {
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.plain_yaml(&span, anchor, tag.map(|it| it.to_string()));
-                Some(self.scalar(text.into_owned(), style, span))
+                let node = scalar(text.into_owned(), style, span);
+                Some(self.without_extras(node, anchor, tag.map(|it| it.to_string())))
             }
             Event::SequenceStart(anchor, tag) => {
-                self.plain_yaml(&span, anchor, tag.map(|it| it.to_string()));
-                self.list(span, depth)
+                let node = self.list(span, depth)?;
+                Some(self.without_extras(node, anchor, tag.map(|it| it.to_string())))
             }
             Event::MappingStart(anchor, tag) => {
-                self.plain_yaml(&span, anchor, tag.map(|it| it.to_string()));
-                self.map(span, depth)
+                let node = self.map(span, depth)?;
+                Some(self.without_extras(node, anchor, tag.map(|it| it.to_string())))
             }
             Event::Alias(_) => {
                 self.mistakes.add(span.clone(), "aliases (`*name`) are not part of the language", syntax::BLOCK);
-                Some(Node { span, kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Plain }) })
+                Some(Node { span, kind: Kind::Broken })
             }
             Event::Nothing
             | Event::StreamStart
@@ -220,22 +227,18 @@ impl<'t> Reading<'t, '_, '_> {
     }
 
     /// Anchors and tags are no part of the language.
-    fn plain_yaml(&mut self, span: &Span, anchor: usize, tag: Option<String>) {
-        if anchor != 0 {
-            self.mistakes.add(span.clone(), "anchors (`&name`) are not part of the language", syntax::BLOCK);
-        }
-        if let Some(tag) = tag {
-            self.mistakes.add(span.clone(), format!("`{tag}` is read as a YAML tag, and tags are not part of the language"), syntax::BLOCK);
-        }
-    }
-
-    fn scalar(&mut self, text: String, style: ScalarStyle, span: Span) -> Node {
-        let style = match style {
-            ScalarStyle::Plain => Style::Plain,
-            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
-            ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+    fn without_extras(&mut self, node: Node, anchor: usize, tag: Option<String>) -> Node {
+        let reason = match (anchor, tag) {
+            (0, None) => return node,
+            (0, Some(tag)) => format!("`{tag}` is read as a YAML tag, and tags are not part of the language"),
+            _ => "anchors (`&name`) are not part of the language".to_owned(),
         };
-        Node { span, kind: Kind::Scalar(Scalar { text, style }) }
+        // The tag or anchor stands before the value, in the same line.
+        let line = self.mistakes.text().get(..node.span.start).and_then(|it| it.rfind('\n')).map_or(0, |it| it + 1);
+        let before = self.mistakes.text().get(line..node.span.start).unwrap_or_default();
+        let start = before.rfind(['!', '&']).map_or(node.span.start, |it| line + it);
+        self.mistakes.add(start..node.span.end, reason, syntax::BLOCK);
+        Node { span: node.span, kind: Kind::Broken }
     }
 
     fn list(&mut self, mut span: Span, depth: usize) -> Option<Node> {
@@ -252,19 +255,26 @@ impl<'t> Reading<'t, '_, '_> {
 
     fn map(&mut self, mut span: Span, depth: usize) -> Option<Node> {
         let mut fields: Vec<(Key, Node)> = Vec::new();
+        let mut broken = false;
         loop {
             let (event, at) = self.next()?;
             if event == Event::MappingEnd {
                 span.end = span.end.max(at.end);
-                return Some(Node { span, kind: Kind::Map(fields) });
+                return Some(Node { span, kind: if broken { Kind::Broken } else { Kind::Map(fields) } });
             }
             let key = self.node(event, at, depth + 1)?;
             let (event, at) = self.next()?;
             let value = self.node(event, at, depth + 1)?;
             let Kind::Scalar(scalar) = key.kind else {
-                self.mistakes.add(key.span, "a key must be a word", "write `key: value`");
+                if key.kind != Kind::Broken {
+                    self.mistakes.add(key.span, "a key must be a word", "write `key: value`");
+                }
+                broken = true;
                 continue;
             };
+            if self.cut_by_comma(&key.span, &value, fields.last_mut()) {
+                continue;
+            }
             if let Some((first, _)) = fields.iter().find(|(it, _)| it.text == scalar.text) {
                 let line = self.mistakes.text().get(..first.span.start).unwrap_or_default().matches('\n').count() + 1;
                 let hint = format!("it stands in line {line} already: remove one of them");
@@ -274,4 +284,33 @@ impl<'t> Reading<'t, '_, '_> {
             fields.push((Key { text: scalar.text, span: key.span }, value));
         }
     }
+
+    /// Inside `{ … }` a comma ends a value, even between brackets: `{ x: f(a, b) }` has the keys `x` and `b)`. The two are one mistake.
+    fn cut_by_comma(&mut self, key: &Span, value: &Node, before: Option<&mut (Key, Node)>) -> bool {
+        let Some((_, cut)) = before else { return false };
+        let colon = self.mistakes.text().get(key.end..value.span.end).is_some_and(|it| it.contains(':'));
+        let empty = matches!(&value.kind, Kind::Scalar(it) if it.text.is_empty() && it.style == Style::Plain);
+        let open = match &cut.kind {
+            Kind::Scalar(it) => it.style == Style::Plain && it.text.matches(')').count() < it.text.matches('(').count(),
+            Kind::Broken => true,
+            Kind::List(_) | Kind::Map(_) => false,
+        };
+        if colon || !empty || !open {
+            return false;
+        }
+        if cut.kind != Kind::Broken {
+            self.mistakes.add(cut.span.start..key.end, "inside `{ … }` a comma ends the value, even between brackets", syntax::BLOCK);
+            cut.kind = Kind::Broken;
+        }
+        true
+    }
+}
+
+fn scalar(text: String, style: ScalarStyle, span: Span) -> Node {
+    let style = match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+    };
+    Node { span, kind: Kind::Scalar(Scalar { text, style }) }
 }

@@ -2,7 +2,7 @@
 
 use super::{Checking, Way};
 use crate::engine::expr::Expr;
-use crate::engine::expr::check::Checked;
+use crate::engine::expr::checked::Checked;
 use crate::engine::expr::names::known_names;
 use crate::engine::plan::{Emit, Operator, Output};
 use crate::engine::schema::{Kind, ObjectSchema, Property};
@@ -79,12 +79,19 @@ impl Checking<'_, '_> {
                     Some(Kind::Object(schema)) => Some(schema),
                     Some(Kind::Any) | None => None,
                     Some(other) => {
-                        return self.mistake(&node.span, format!("the event's schema wants {}, not an object", described(other)), "write an expression");
+                        return self.mistake(
+                            &node.span,
+                            format!("the event's schema wants {}, not an object", described(other)),
+                            "write an expression",
+                        );
                     }
                 };
                 self.object(node, schema, way, false).map(Output::Object)
             }
-            tree::Kind::List(_) => self.mistake(&node.span, "lists can't be written", "pass a list of the event on, or write several fields"),
+            tree::Kind::Broken => None,
+            tree::Kind::List(_) => {
+                self.mistake(&node.span, "lists can't be written", "pass a list of the event on, or write several fields")
+            }
             tree::Kind::Scalar(_) => {
                 let checked = self.sure(node, &way.scope, way)?;
                 if *checked.of.required() == Type::Money {
@@ -104,14 +111,22 @@ impl Checking<'_, '_> {
         let nullable = matches!(checked.of, Type::Optional(_) | Type::Null);
         if nullable && !property.nullable {
             let hint = "test it before, or give another value: `coalesce(…, other)`; or let the schema allow null";
-            return self.mistake(&node.span, format!("this can be null, and the event's schema does not allow null for `{}`", property.name), hint);
+            return self.mistake(
+                &node.span,
+                format!("this can be null, and the event's schema does not allow null for `{}`", property.name),
+                hint,
+            );
         }
         let wanted = match &property.kind {
             Kind::Any => return Some(checked.expr),
             kind => kind.value_type(),
         };
         if let Some(fault) = literal_fault(&checked, &property.kind) {
-            return self.mistake(&node.span, format!("the event's schema does not allow this for `{}`: {fault}", property.name), "correct the value, or the schema");
+            return self.mistake(
+                &node.span,
+                format!("the event's schema does not allow this for `{}`: {fault}", property.name),
+                "correct the value, or the schema",
+            );
         }
         // A literal stands for a decimal, a uuid or a time as it is written.
         if checked.literal_text().is_some() && matches!(property.kind, Kind::Decimal | Kind::Uuid | Kind::Time) {
@@ -126,7 +141,16 @@ impl Checking<'_, '_> {
                     (Kind::Decimal, Type::Int) => "make it a decimal: `decimal(x)`",
                     _ => "correct the expression, or the schema",
                 };
-                self.mistake(&node.span, format!("the event's schema wants {} for `{}`, and this is of type {}", described(&property.kind), property.name, it.of), hint)
+                self.mistake(
+                    &node.span,
+                    format!(
+                        "the event's schema wants {} for `{}`, and this is of type {}",
+                        described(&property.kind),
+                        property.name,
+                        it.of
+                    ),
+                    hint,
+                )
             }
         }
     }
@@ -135,15 +159,20 @@ impl Checking<'_, '_> {
 /// Why a literal is not what the schema allows.
 fn literal_fault(checked: &Checked, kind: &Kind) -> Option<String> {
     match (&checked.expr, kind) {
-        (Expr::Const(Value::Int(it)), Kind::Int { min, max }) if !(*min..=*max).contains(it) => Some(format!("it is not within {min} to {max}")),
+        (Expr::Const(Value::Int(it)), Kind::Int { min, max }) if !(*min..=*max).contains(it) => {
+            Some(format!("it is not within {min} to {max}"))
+        }
         (Expr::Const(Value::Str(text)), Kind::String { min_length, max_length, one_of }) => {
             let length = text.chars().count();
             if !one_of.is_empty() && !one_of.iter().any(|it| it == text) {
                 return Some(known_names(text, "values", one_of.iter().map(String::as_str)));
             }
-            (length < *min_length || *max_length < length).then(|| format!("{length} characters are not within {min_length} to {max_length}"))
+            (length < *min_length || *max_length < length)
+                .then(|| format!("{length} characters are not within {min_length} to {max_length}"))
         }
-        (Expr::Const(Value::Str(text)), Kind::Decimal) if crate::engine::decimal::parse(text).is_none() => Some("it is no decimal".to_owned()),
+        (Expr::Const(Value::Str(text)), Kind::Decimal) if crate::engine::decimal::parse(text).is_none() => {
+            Some("it is no decimal".to_owned())
+        }
         (Expr::Const(Value::Str(text)), Kind::Uuid) if uuid::Uuid::try_parse(text).is_err() => Some("it is no UUID".to_owned()),
         (Expr::Const(Value::Str(text)), Kind::Time) if text.parse::<jiff::Timestamp>().is_err() => Some("it is no instant".to_owned()),
         (Expr::Const(Value::Str(text)), Kind::Currency) if crate::engine::value::Currency::of(text).is_none() => {

@@ -71,10 +71,13 @@ impl Checking<'_, '_> {
                 hint: format!("use it in a `branch`, in a case with `event: {}`", self.event_name(first.event)),
             };
         }
-        let objects: Vec<Shape<'_>> = forms.iter().filter_map(|it| match &it.property.kind {
-            Kind::Object(object) => Some(Shape { event: it.event, object, optional: it.optional }),
-            _ => None,
-        }).collect();
+        let objects: Vec<Shape<'_>> = forms
+            .iter()
+            .filter_map(|it| match &it.property.kind {
+                Kind::Object(object) => Some(Shape { event: it.event, object, optional: it.optional }),
+                _ => None,
+            })
+            .collect();
         if objects.len() == forms.len() {
             return Entry::Fields(self.object_fields(path, &objects));
         }

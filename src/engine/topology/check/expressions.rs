@@ -2,7 +2,8 @@
 
 use super::{Checking, Way};
 use crate::engine::expr::ast::{Parsed, Problem, Span};
-use crate::engine::expr::check::{self, Checked};
+use crate::engine::expr::check;
+use crate::engine::expr::checked::Checked;
 use crate::engine::expr::scope::Scope;
 use crate::engine::expr::{Otherwise, parse};
 use crate::engine::topology::tree::{Kind, Node, Style};
@@ -28,6 +29,9 @@ impl Checking<'_, '_> {
     }
 
     fn parsed(&mut self, node: &Node) -> Option<Parsed> {
+        if node.kind == Kind::Broken {
+            return None;
+        }
         let Kind::Scalar(scalar) = &node.kind else {
             let hint = "write the expression behind the key, or indented in the next line behind `|`";
             return self.mistake(&node.span, format!("an expression is expected, not {}", node.described()), hint);
@@ -54,7 +58,14 @@ impl Checking<'_, '_> {
     }
 
     /// Whether an `else` is where it must be, and nowhere else.
-    fn outcome(&mut self, node: &Node, of: Option<&Checked>, otherwise: Option<(Otherwise, Span)>, way: &Way, place: Place) -> Option<Otherwise> {
+    fn outcome(
+        &mut self,
+        node: &Node,
+        of: Option<&Checked>,
+        otherwise: Option<(Otherwise, Span)>,
+        way: &Way,
+        place: Place,
+    ) -> Option<Otherwise> {
         let fallible = of.and_then(|it| it.fallible.clone());
         let problem = match (otherwise, fallible) {
             (Some((_, span)), _) if place != Place::Binding => {
@@ -141,6 +152,9 @@ impl Checking<'_, '_> {
 
     /// What stands behind a step's `else:`.
     pub(super) fn otherwise(&mut self, node: &Node, way: &Way) -> Option<Otherwise> {
+        if node.kind == Kind::Broken {
+            return None;
+        }
         let Kind::Scalar(scalar) = &node.kind else {
             return self.mistake(&node.span, format!("an outcome is expected, not {}", node.described()), "write `reject(CODE)` or `stop`");
         };
@@ -156,6 +170,8 @@ impl Checking<'_, '_> {
 
 fn nothing_is_rejected(span: Span, way: &Way) -> Problem {
     let key = way.behind.clone().unwrap_or_default();
-    let hint = format!("write `stop`, or move it before `{key}`: what was sent through a repartition topic is half done, and can't be a dead letter");
+    let hint = format!(
+        "write `stop`, or move it before `{key}`: what was sent through a repartition topic is half done, and can't be a dead letter"
+    );
     Problem::new(span, format!("nothing can be rejected behind the `key` step `{key}`"), hint)
 }

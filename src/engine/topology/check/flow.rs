@@ -2,7 +2,7 @@
 
 use super::{Checking, Way, variable};
 use crate::engine::expr::Otherwise;
-use crate::engine::expr::check::{Checked, joined};
+use crate::engine::expr::checked::{Checked, joined};
 use crate::engine::expr::names::known_names;
 use crate::engine::expr::scope::{Entry, Facts, Fields};
 use crate::engine::plan::{Binding, Case, Layout, Leg, Operator, When};
@@ -111,7 +111,11 @@ impl Checking<'_, '_> {
     pub(super) fn split(&mut self, spec: &StepSpec<'_>, name: Option<Word<'_>>, into: &[LegSpec<'_>], way: &mut Way) -> Option<Operator> {
         way.splits += 1;
         if SPLITS_MAX < way.splits {
-            self.mistakes.add(spec.operator.span.clone(), format!("more than {SPLITS_MAX} splits stand behind one another"), "make more legs in one of them");
+            self.mistakes.add(
+                spec.operator.span.clone(),
+                format!("more than {SPLITS_MAX} splits stand behind one another"),
+                "make more legs in one of them",
+            );
         }
         if LEGS_MAX < into.len() {
             self.mistakes.add(spec.operator.span.clone(), format!("a split has at most {LEGS_MAX} legs"), "split in two topologies");
@@ -143,7 +147,13 @@ impl Checking<'_, '_> {
                 let (checked, otherwise) = bound?;
                 Some(Binding { into: (*slot)?, value: checked.expr, otherwise })
             });
-            Some(Leg { when: match when { None => None, Some(it) => Some(it?) }, fields: fields.collect::<Option<_>>()? })
+            Some(Leg {
+                when: match when {
+                    None => None,
+                    Some(it) => Some(it?),
+                },
+                fields: fields.collect::<Option<_>>()?,
+            })
         };
         whens.into_iter().zip(legs).map(leg).collect::<Option<_>>().map(Operator::Split)
     }

@@ -24,6 +24,10 @@ use crate::engine::value::Type;
 /// Id of the step and the store of an input's dedup.
 pub const INPUT_DEDUP: &str = "dedup";
 
+/// Most fields and names of a topology, and most repartitions behind one another.
+const SLOTS_MAX: usize = 50_000;
+const KEYS_MAX: usize = 16;
+
 /// A checked topology.
 #[derive(Debug, Default)]
 pub struct Checked {
@@ -45,6 +49,14 @@ pub struct Checked {
     pub behind: BTreeMap<String, Vec<Step>>,
     /// Where each step's id stands.
     pub ids: BTreeMap<String, Span>,
+}
+
+impl Checked {
+    /// Whether it has a name and an input: without them its topics have no names.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        !self.name.is_empty() && !self.input.0.is_empty()
+    }
 }
 
 /// A slot of the whole topology.
@@ -93,8 +105,9 @@ struct Way {
     scope: Scope,
     /// The `key` step before, if any: nothing can be rejected behind it.
     behind: Option<String>,
-    /// Splits before.
+    /// Splits and `key` steps before.
     splits: usize,
+    keys: usize,
     /// The events that can be meant, by index.
     events: Vec<usize>,
 }
@@ -133,6 +146,9 @@ impl Checking<'_, '_> {
 
     /// A slot for something.
     fn slot(&mut self, name: String, of: Type) -> Slot {
+        if self.out.slots.len() == SLOTS_MAX {
+            self.mistakes.add(0..0, format!("the topology has more than {SLOTS_MAX} names"), "make several topologies of it");
+        }
         let slot = Slot::try_from(self.out.slots.len()).unwrap_or(Slot::MAX);
         self.out.slots.push(SlotDraft { name, of });
         slot
@@ -158,10 +174,20 @@ impl Checking<'_, '_> {
                 StepKind::Split { leg, into } => self.split(spec, *leg, into, &mut way),
                 StepKind::Key { by } => {
                     let operator = self.key(by, &way);
-                    if rest.is_empty() {
-                        self.mistakes.add(spec.operator.span.clone(), "nothing stands behind this `key`", "add the steps that need the new key, or remove it");
+                    if way.keys == KEYS_MAX {
+                        let hint = "each costs a write and a read of the record: make several topologies of it";
+                        return self
+                            .mistake(&spec.operator.span, format!("more than {KEYS_MAX} `key` steps stand behind one another"), hint)
+                            .unwrap_or(steps);
                     }
-                    let behind = self.steps(rest, Way { behind: Some(id.clone()), ..way.clone() });
+                    if rest.is_empty() {
+                        self.mistakes.add(
+                            spec.operator.span.clone(),
+                            "nothing stands behind this `key`",
+                            "add the steps that need the new key, or remove it",
+                        );
+                    }
+                    let behind = self.steps(rest, Way { behind: Some(id.clone()), keys: way.keys + 1, ..way.clone() });
                     self.out.behind.insert(id.clone(), behind);
                     operator
                 }
@@ -184,7 +210,9 @@ impl Checking<'_, '_> {
         let (id, span, hint) = match (&spec.id, &spec.kind) {
             (Some(id), _) => (id.text, id.node.span.clone(), "an id names a step in the whole file: choose another one"),
             (None, StepKind::Emit(emit)) => match emit.to {
-                Some(to) => (to.text, spec.operator.span.clone(), "give this `emit` an `id` of its own: without one it is named after its topic"),
+                Some(to) => {
+                    (to.text, spec.operator.span.clone(), "give this `emit` an `id` of its own: without one it is named after its topic")
+                }
                 None => ("", spec.operator.span.clone(), ""),
             },
             // The missing id was told; the step is checked all the same.
@@ -232,4 +260,3 @@ impl Checking<'_, '_> {
 fn variable(slot: Slot, of: Type, one_of: Vec<String>) -> Entry {
     Entry::Value(Variable { slot, of, one_of })
 }
-

@@ -48,7 +48,14 @@ impl Checking<'_, '_> {
         Some(Operator::Allot { store, into })
     }
 
-    pub(super) fn aggregate(&mut self, id: &str, spec: &StepSpec<'_>, by: &[&Node], folds: (&Named<'_>, &Named<'_>), way: &mut Way) -> Option<Operator> {
+    pub(super) fn aggregate(
+        &mut self,
+        id: &str,
+        spec: &StepSpec<'_>,
+        by: &[&Node],
+        folds: (&Named<'_>, &Named<'_>),
+        way: &mut Way,
+    ) -> Option<Operator> {
         let by = self.key_parts(by, &way.scope, way);
         let (init, update) = folds;
         let mut state = Fields::new();
@@ -108,7 +115,11 @@ impl Checking<'_, '_> {
                         (Type::Int, Type::Decimal) => "give it a decimal in `init`, such as `0.0`",
                         _ => "the types in `init` and `update` must be the same",
                     };
-                    self.mistakes.add(node.span.clone(), format!("`{}` is of type {} in `init`, and of type {} here", key.text, before.of, it.of), hint);
+                    self.mistakes.add(
+                        node.span.clone(),
+                        format!("`{}` is of type {} in `init`, and of type {} here", key.text, before.of, it.of),
+                        hint,
+                    );
                     continue;
                 }
             };

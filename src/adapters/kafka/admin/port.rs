@@ -1,13 +1,19 @@
 //! [`KafkaAdmin`] as the port that the runtime and the command line use.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::admin::{KafkaAdmin, NewTopic};
+use super::{KafkaAdmin, NewTopic};
 use crate::runtime::admin::{Admin, AdminError, Group, GroupMember, NewTopic as Wanted, TopicFound};
 use crate::runtime::ports::LogError;
 use crate::runtime::reaction::Reaction;
 
 impl Admin for KafkaAdmin {
+    fn reach(&mut self, wait: Duration) -> Result<(), AdminError> {
+        // Whatever keeps it from answering may pass, but for a setting that is wrong, and that has been told before.
+        self.reachable(wait).map_err(|it| AdminError::Unreachable(it.to_string()))
+    }
+
     fn describe(&mut self, topics: &[&str]) -> Result<BTreeMap<String, TopicFound>, AdminError> {
         let names: Vec<String> = topics.iter().map(|it| (*it).to_owned()).collect();
         let found = Self::describe(self, &names).map_err(error)?;

@@ -1,5 +1,7 @@
 //! Topics and groups, asked for and made outside the record path; each call blocks, bounded.
 
+mod port;
+
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::future::Future;
@@ -14,10 +16,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeNewTopic, Reso
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client_config::ClientSettings;
-use super::errors::{log_error, log_error_at};
-use super::log_lines::LogLines;
-use super::raw::{Callbacks, Client, Failure, Kind, PartitionList};
+use crate::adapters::kafka::client_config::ClientSettings;
+use crate::adapters::kafka::errors::{log_error, log_error_at};
+use crate::adapters::kafka::log_lines::LogLines;
+use crate::adapters::kafka::raw::{Callbacks, Client, Failure, Kind, PartitionList};
 use crate::engine::record::Offset;
 use crate::runtime::ports::LogError;
 
