@@ -11,6 +11,11 @@ fn the_reference_of_the_settings_is_up_to_date() {
     check("docs/configuration.md", &goyt::config::reference::markdown());
 }
 
+#[test]
+fn the_schema_of_topology_files_is_up_to_date() {
+    check("docs/topology.schema.json", &goyt::engine::topology::editor::schema());
+}
+
 fn check(page: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("UPDATE_REFERENCE").is_some() {

@@ -5,7 +5,9 @@
 mod check;
 mod cut;
 pub mod describe;
+pub mod editor;
 mod events;
+mod format;
 pub mod mistake;
 pub mod reading;
 mod spec;

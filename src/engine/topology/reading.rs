@@ -1,5 +1,6 @@
 //! Reads a tree's maps, lists and words, and notes what is missing, unknown or of another shape.
 
+use super::format::Shape;
 use super::mistake::{Mistakes, Span};
 use super::tree::{Key, Kind, Node, Scalar, Style};
 use crate::engine::expr::names::known_names;
@@ -54,6 +55,33 @@ impl Reading<'_, '_> {
                 "write `{ key: value, … }` or one `key: value` a line",
             ),
         }
+    }
+
+    /// A map of the keys of a shape: others are mistakes, and so is what is missing.
+    pub fn shaped<'t>(&mut self, node: &'t Node, shape: &Shape) -> Option<Fields<'t>> {
+        let fields = self.map(node, shape.what)?;
+        let known = || shape.keys.iter().map(|it| it.name);
+        for (key, _) in fields.entries.iter().filter(|(key, _)| !shape.names && known().all(|it| it != key.text)) {
+            let hint = known_names(&key.text, "keys", known());
+            self.mistakes.add(key.span.clone(), format!("{} has no key `{}`", shape.what, key.text), hint);
+        }
+        let missing: Vec<&str> = shape.keys.iter().filter(|it| it.required && fields.get(it.name).is_none()).map(|it| it.name).collect();
+        self.missing(&fields, shape, &missing);
+        Some(fields)
+    }
+
+    /// Notes what is missing in a map.
+    pub fn missing(&mut self, fields: &Fields<'_>, shape: &Shape, keys: &[&str]) {
+        if keys.is_empty() {
+            return;
+        }
+        let start = fields.node.span.start;
+        let end = (start + 1).max(fields.entries.first().map_or(start, |(it, _)| it.span.end));
+        let names: Vec<String> = keys.iter().map(|it| format!("`{it}`")).collect();
+        let examples: Vec<String> = keys.iter().map(|it| format!("`{}`", shape.example(it))).collect();
+        let why = if keys.contains(&"id") { "; an id names stores, topics and metrics, and must not change later" } else { "" };
+        let hint = format!("write {}{why}", examples.join(" and "));
+        self.mistakes.add(start..end, format!("{} needs {}", shape.what, names.join(" and ")), hint);
     }
 
     /// A map of these keys; others are mistakes.

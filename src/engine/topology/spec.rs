@@ -3,6 +3,7 @@
 //! What is missing here was told as a mistake when the file was read; what is left is checked all the same.
 
 use super::events::parse_event;
+use super::format;
 use super::mistake::Mistakes;
 use super::reading::{Fields, Reading, Word};
 use super::steps::StepSpec;
@@ -55,19 +56,16 @@ pub struct DedupSpec<'t> {
     pub late: Late,
 }
 
-const TOPOLOGY: [&str; 4] = ["topology", "description", "inputs", "steps"];
-
 /// Reads a topology file.
 pub fn read<'t>(root: &'t Node, mistakes: &mut Mistakes<'_>) -> TopologySpec<'t> {
     let mut reading = Reading { mistakes };
-    let Some(fields) = reading.fields(root, "a topology file", &TOPOLOGY) else { return TopologySpec::default() };
-    let name = reading.required(&fields, "a topology file", "topology", "topology: order-totals").and_then(|it| reading.topology_name(it));
+    let Some(fields) = reading.shaped(root, &format::TOPOLOGY) else { return TopologySpec::default() };
+    let name = fields.get("topology").and_then(|it| reading.topology_name(it));
     if let Some(it) = fields.get("description") {
         reading.scalar(it, "the description");
     }
-    let inputs = reading.required(&fields, "a topology file", "inputs", "inputs: [{ topic: orders, events: [ORDER_PLACED@1] }]");
-    let inputs = inputs.and_then(|it| reading.inputs(it)).unwrap_or_default();
-    let steps = reading.required(&fields, "a topology file", "steps", "steps:").and_then(|it| reading.steps(it)).unwrap_or_default();
+    let inputs = fields.get("inputs").and_then(|it| reading.inputs(it)).unwrap_or_default();
+    let steps = fields.get("steps").and_then(|it| reading.steps(it)).unwrap_or_default();
     TopologySpec { name, inputs, steps }
 }
 
@@ -98,11 +96,11 @@ impl<'t> Reading<'_, '_> {
     }
 
     fn input(&mut self, node: &'t Node) -> Option<InputSpec<'t>> {
-        let fields = self.fields(node, "an input", &["topic", "events", "dedup"])?;
-        let topic = self.required(&fields, "an input", "topic", "topic: orders").and_then(|it| self.topic(it));
-        let events = self.required(&fields, "an input", "events", "events: [ORDER_PLACED@1]").and_then(|it| self.events(it));
+        let fields = self.shaped(node, &format::INPUT)?;
+        let topic = fields.get("topic").and_then(|it| self.topic(it));
+        let events = fields.get("events").and_then(|it| self.events(it));
         let dedup = fields.get("dedup").and_then(|it| {
-            let fields = self.fields(it, "a dedup", &["by", "window", "late"])?;
+            let fields = self.shaped(it, &format::DEDUP)?;
             Some(self.dedup(&fields))
         });
         Some(InputSpec { topic, events: events.unwrap_or_default(), dedup })
@@ -155,8 +153,8 @@ impl<'t> Reading<'_, '_> {
     }
 
     pub(super) fn dedup(&mut self, fields: &Fields<'t>) -> DedupSpec<'t> {
-        let by = self.required(fields, "a dedup", "by", "by: eventId").and_then(|it| self.one_or_more(it)).unwrap_or_default();
-        let window_ms = self.required(fields, "a dedup", "window", "window: 7d").and_then(|it| self.window(it)).unwrap_or(1);
+        let by = fields.get("by").and_then(|it| self.one_or_more(it)).unwrap_or_default();
+        let window_ms = fields.get("window").and_then(|it| self.window(it)).unwrap_or(1);
         let late = match fields.get("late").and_then(|it| self.word(it, "`process`")) {
             None => Late::Reject,
             Some(word) if word.text == "process" => Late::Process,

@@ -1,5 +1,6 @@
 //! The steps that a topology file may have: tree → data with places.
 
+use super::format;
 use super::mistake::Span;
 use super::reading::{Fields, Reading, Word};
 use super::spec::{DedupSpec, EventRef};
@@ -108,10 +109,6 @@ pub struct EmitSpec<'t> {
     pub value: Option<&'t Node>,
 }
 
-const OPERATORS: [&str; 11] = ["let", "require", "filter", "branch", "split", "key", "dedup", "unique", "allot", "aggregate", "emit"];
-/// Operators that are planned.
-const NOT_YET: [&str; 6] = ["lookup", "window", "saga", "timer", "journal", "join"];
-
 impl<'t> Reading<'_, '_> {
     pub(super) fn steps(&mut self, node: &'t Node) -> Option<Vec<StepSpec<'t>>> {
         let items = self.list(node, "`steps`")?;
@@ -132,76 +129,50 @@ impl<'t> Reading<'_, '_> {
             }
         };
         let name = operator.text.as_str();
-        if NOT_YET.contains(&name) {
-            return self.mistake(
-                &operator.span,
-                format!("`{name}` is not supported yet"),
-                format!("the operators now are: {}", OPERATORS.join(", ")),
-            );
-        }
-        if !OPERATORS.contains(&name) {
-            return self.mistake(&operator.span, format!("there is no operator `{name}`"), known_names(name, "operators", OPERATORS));
-        }
-        let what = format!("`{name}`");
-        let fields = match keys(name) {
-            Some(known) => self.fields(body, &what, known)?,
-            None => self.map(body, &what)?,
-        };
-        let id = match fields.get("id") {
-            Some(it) => self.id(it),
-            None if name == "emit" => None,
-            None => {
-                self.mistakes.add(
-                    operator.span.clone(),
-                    format!("{what} needs an `id`"),
-                    "write `id: …`: it names stores, topics and metrics, and must not change later",
-                );
-                None
+        let Some(shape) = format::operator(name) else {
+            let all = format::operators();
+            if format::NOT_YET.contains(&name) {
+                let hint = format!("the operators now are: {}", all.join(", "));
+                return self.mistake(&operator.span, format!("`{name}` is not supported yet"), hint);
             }
+            return self.mistake(&operator.span, format!("there is no operator `{name}`"), known_names(name, "operators", all));
         };
-        Some(StepSpec { id, operator, kind: self.kind(name, &what, &fields)? })
+        let fields = self.shaped(body, shape)?;
+        let id = fields.get("id").and_then(|it| self.id(it));
+        Some(StepSpec { id, operator, kind: self.kind(name, &fields)? })
     }
 
-    fn kind(&mut self, name: &str, what: &str, fields: &Fields<'t>) -> Option<StepKind<'t>> {
+    fn kind(&mut self, name: &str, fields: &Fields<'t>) -> Option<StepKind<'t>> {
         Some(match name {
             "let" => StepKind::Let(self.bindings(fields)),
-            "require" => StepKind::Require {
-                that: self.required(fields, what, "that", "that: event.amount > 0"),
-                otherwise: self.required(fields, what, "else", "else: reject(CODE)"),
-            },
-            "filter" => StepKind::Filter { that: self.required(fields, what, "that", "that: event.amount > 0") },
-            "branch" => {
-                StepKind::Branch(self.required(fields, what, "cases", "cases: [{ when: …, steps: … }]").and_then(|it| self.cases(it))?)
-            }
+            "require" => StepKind::Require { that: fields.get("that"), otherwise: fields.get("else") },
+            "filter" => StepKind::Filter { that: fields.get("that") },
+            "branch" => StepKind::Branch(fields.get("cases").and_then(|it| self.cases(it))?),
             "split" => StepKind::Split {
-                leg: self.required(fields, what, "as", "as: leg").and_then(|it| self.name(it)),
-                into: self
-                    .required(fields, what, "into", "into: [{ part: event.a }, { part: event.b }]")
-                    .and_then(|it| self.legs(it))
-                    .unwrap_or_default(),
+                leg: fields.get("as").and_then(|it| self.name(it)),
+                into: fields.get("into").and_then(|it| self.legs(it)).unwrap_or_default(),
             },
-            "key" => StepKind::Key { by: self.by(fields, what) },
+            "key" => StepKind::Key { by: self.by(fields) },
             "dedup" => StepKind::Dedup(self.dedup(fields)),
-            "unique" => StepKind::Unique { by: self.by(fields, what) },
-            "allot" => StepKind::Allot { name: self.required(fields, what, "as", "as: number").and_then(|it| self.name(it)) },
+            "unique" => StepKind::Unique { by: self.by(fields) },
+            "allot" => StepKind::Allot { name: fields.get("as").and_then(|it| self.name(it)) },
             "aggregate" => {
-                let by = self.by(fields, what);
-                let init =
-                    self.required(fields, what, "init", "init: { count: 0 }").and_then(|it| self.state(it, "`init`")).unwrap_or_default();
-                let update = self.required(fields, what, "update", "update: { count: state.count + 1 }");
+                let by = self.by(fields);
+                let init = fields.get("init").and_then(|it| self.state(it, "`init`")).unwrap_or_default();
+                let update = fields.get("update");
                 StepKind::Aggregate { by, init, update: update.and_then(|it| self.state(it, "`update`")).unwrap_or_default() }
             }
             _ => StepKind::Emit(EmitSpec {
-                to: self.required(fields, what, "to", "to: order-totals").and_then(|it| self.topic(it)),
-                event: self.required(fields, what, "event", "event: TOTAL_CHANGED@1").and_then(|it| self.event(it)),
+                to: fields.get("to").and_then(|it| self.topic(it)),
+                event: fields.get("event").and_then(|it| self.event(it)),
                 key: fields.get("key"),
-                value: self.required(fields, what, "value", "value: { total: total }"),
+                value: fields.get("value"),
             }),
         })
     }
 
-    fn by(&mut self, fields: &Fields<'t>, what: &str) -> Vec<&'t Node> {
-        self.required(fields, what, "by", "by: event.eventId").and_then(|it| self.one_or_more(it)).unwrap_or_default()
+    fn by(&mut self, fields: &Fields<'t>) -> Vec<&'t Node> {
+        fields.get("by").and_then(|it| self.one_or_more(it)).unwrap_or_default()
     }
 
     fn bindings(&mut self, fields: &Fields<'t>) -> Vec<(&'t Key, &'t Node)> {
@@ -236,24 +207,19 @@ impl<'t> Reading<'_, '_> {
     }
 
     fn case(&mut self, node: &'t Node) -> Option<CaseSpec<'t>> {
-        let fields = self.fields(node, "a case", &["when", "event", "otherwise", "steps"])?;
-        if let Some(steps) = fields.get("otherwise") {
-            for key in ["when", "event", "steps"] {
-                if let Some((key, _)) = fields.entries.iter().find(|(it, _)| it.text == key) {
-                    self.mistakes.add(
-                        key.span.clone(),
-                        format!("`{}` can't stand beside `otherwise`", key.text),
-                        "`otherwise:` takes all records that are left; its steps stand under it",
-                    );
-                }
+        let fields = self.shaped(node, &format::CASE)?;
+        let (when, event, steps) = (fields.get("when"), fields.get("event"), fields.get("steps"));
+        if let Some(otherwise) = fields.get("otherwise") {
+            for (key, _) in fields.entries.iter().filter(|(key, _)| key.text != "otherwise") {
+                let hint = "`otherwise:` takes all records that are left; its steps stand under it";
+                self.mistakes.add(key.span.clone(), format!("`{}` can't stand beside `otherwise`", key.text), hint);
             }
-            return Some(CaseSpec { node, when: None, event: None, steps: self.steps(steps)? });
+            return Some(CaseSpec { node, when: None, event: None, steps: self.steps(otherwise)? });
         }
-        let when = fields.get("when");
-        let event = fields.get("event");
         match (when, event) {
             (None, None) => {
-                self.required(&fields, "a case", "when", "when: …`, `event: TYPE@1` or `otherwise:");
+                let hint = "write `when: …` or `event: TYPE@1` with `steps: …`, or `otherwise: …` alone";
+                return self.mistake(&node.span, "a case needs `when`, `event` or `otherwise`", hint);
             }
             (Some(_), Some(second)) => {
                 let hint = "take one of them; inside a case there may be another `branch`";
@@ -261,9 +227,11 @@ impl<'t> Reading<'_, '_> {
             }
             _ => {}
         }
+        if steps.is_none() {
+            self.missing(&fields, &format::CASE, &["steps"]);
+        }
         let event = event.and_then(|it| self.event(it));
-        let steps = self.required(&fields, "a case", "steps", "steps: [ … ]").and_then(|it| self.steps(it)).unwrap_or_default();
-        Some(CaseSpec { node, when, event, steps })
+        Some(CaseSpec { node, when, event, steps: steps.and_then(|it| self.steps(it)).unwrap_or_default() })
     }
 
     fn legs(&mut self, node: &'t Node) -> Option<Vec<LegSpec<'t>>> {
@@ -273,7 +241,7 @@ impl<'t> Reading<'_, '_> {
         }
         let mut legs = Vec::new();
         for it in items {
-            let Some(fields) = self.map(it, "a leg") else { continue };
+            let Some(fields) = self.shaped(it, &format::LEG) else { continue };
             legs.push(LegSpec { when: fields.get("when"), fields: self.named(&fields, &["when"], "a leg", "part: event.a") });
         }
         Some(legs)
@@ -321,19 +289,3 @@ impl<'t> Reading<'_, '_> {
 
 /// Names that can't be given (fields of legs and states may have them).
 const RESERVED: [&str; 8] = ["event", "state", "null", "true", "false", "else", "reject", "stop"];
-
-/// The keys of an operator; `None` where the topology's own names are keys.
-fn keys(operator: &str) -> Option<&'static [&'static str]> {
-    Some(match operator {
-        "let" => return None,
-        "require" => &["id", "that", "else"],
-        "filter" => &["id", "that"],
-        "branch" => &["id", "cases"],
-        "split" => &["id", "as", "into"],
-        "dedup" => &["id", "by", "window", "late"],
-        "allot" => &["id", "as"],
-        "aggregate" => &["id", "by", "init", "update"],
-        "emit" => &["id", "to", "event", "key", "value"],
-        _ => &["id", "by"],
-    })
-}
