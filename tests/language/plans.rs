@@ -99,3 +99,80 @@ fn emits(steps: &[Step], each: &mut dyn FnMut(&str, &Emit)) {
         }
     }
 }
+
+const SHOP: &str = r#"topology: shop
+inputs:
+  - topic: orders
+    events: [PLACED@1, CANCELLED@1]
+    dedup: { by: eventId, window: 1h }
+steps:
+  - let:
+      id: names
+      city: |
+        coalesce(event.where.city, "nowhere")
+      kind: event.eventType
+      money: |
+        money(event.price, "EUR")
+  - branch:
+      id: what
+      cases:
+        - event: PLACED@1
+          steps:
+            - key: { id: by_a, by: event.a }
+            - aggregate:
+                id: sums
+                by: event.a
+                init: { n: 0, sum: zero("EUR"), tags: event.tags, last: event.b }
+                update:
+                  n: state.n + 1
+                  sum: state.sum + money else stop
+                  tags: event.tags
+                  last: |
+                    event.b != null ? event.b + state.n : null
+            - key: { id: by_city, by: [city, sums.n] }
+            - allot: { id: numbers, as: number }
+            - emit:
+                to: out
+                event: OUT@1
+                key: city
+                value:
+                  n: sums.n
+                  sum: sums.sum.amount
+                  eur: sums.sum.currency
+                  tags: event.tags
+                  last: sums.last
+                  zip: event.where.zip
+                  at: event.timestamp
+                  id: event.eventId
+                  kind: kind
+                  even: sums.n == 2 || sums.last == null
+                  upper: |
+                    upper(city).startsWith("NO")
+                  nested: { a: { b: event.c } }
+        - otherwise:
+            - key: { id: by_c, by: event.c }
+            - emit: { to: cancelled, event: GONE@1, key: event.c, value: { c: event.c } }
+"#;
+
+const PLACED: &str = r#"{"type": "object", "properties": {
+ "a": {"type": "integer"}, "b": {"type": ["integer", "null"]}, "c": {"type": "string"},
+ "tags": {"type": "array"}, "where": {"type": "object", "properties": {"city": {"type": "string"}, "zip": {"type": "string"}}, "required": ["city"]}, "price": {"type": "string", "format": "decimal"}},
+ "required": ["a", "b", "c", "price"]}
+"#;
+
+#[test]
+fn each_way_through_branches_and_keys_is_cut_where_it_turns() {
+    let events = ["PLACED@1.json", "CANCELLED@1.json"].map(|it| (it.to_owned(), PLACED.to_owned())).to_vec();
+    let sources = Sources { topologies: vec![("shop.yaml".to_owned(), SHOP.to_owned())], events };
+    let plan = plan("goyt", &sources).map_err(|it| listed(&it)).unwrap();
+    let mut text = describe::describe(&plan);
+    for part in &plan.subtopologies {
+        if let Decode::Repartition(layout) = &part.decode {
+            let crossing: Vec<String> = layout.fields.iter().map(|(from, to, of)| format!("{from} to {to}: {of}")).collect();
+            text.push_str(&format!("into {}: {}\n", part.name, crossing.join(", ")));
+        }
+        let stores = part.stores.iter().map(|it| format!("{}: {:?} by {:?}, {:?}\n", it.id, it.kind, it.key, it.value));
+        stores.for_each(|it| text.push_str(&it));
+    }
+    insta::assert_snapshot!(text);
+}
