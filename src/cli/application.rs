@@ -59,7 +59,7 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = report(&open);
     let worlds: Arc<dyn Worlds> = Arc::new(KafkaWorlds {
-        clients: clients(settings, &instance),
+        clients: cluster::clients(settings, &instance),
         topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
         stores: RocksStores::new(Arc::clone(&directory), &rocks(settings)),
         report: Arc::clone(&report),
@@ -146,21 +146,12 @@ fn look_and_create(plan: &Plan, creation: Creation<'_>, admin: &mut dyn Admin) -
     Ok(states)
 }
 
+/// What stands in the way; not what only waits for something that does.
 fn faults(states: &[TopicState]) -> Option<Failure> {
-    let faults: Vec<String> =
-        states.iter().filter(|it| it.status.is_fault()).map(|it| format!("topic {}: {}", it.name, said(it))).collect();
-    let hint = "\n  hint: `goyt topics` shows all of them; `--create-topics` makes missing inputs";
+    let in_the_way = |it: &&TopicState| it.status.is_fault() && !matches!(it.status, Status::Waits(_));
+    let faults: Vec<String> = states.iter().filter(in_the_way).map(|it| format!("topic {}: {}", it.name, it.status)).collect();
+    let hint = "\n  hint: `goyt topics` shows all topics; `--create-topics` creates missing inputs, too";
     (!faults.is_empty()).then(|| Failure::new(Exit::FAILED, faults.join("\n") + hint))
-}
-
-fn said(state: &TopicState) -> String {
-    match &state.status {
-        Status::Missing => "is missing, and an input is not made without being asked for".to_owned(),
-        Status::Waits(on) => format!("can't be made before {on} is there"),
-        Status::Wrong(why) => why.clone(),
-        Status::Failed(error) => error.to_string(),
-        Status::Ok | Status::Creatable(_) | Status::Created => "is there".to_owned(),
-    }
 }
 
 /// One line for each change; the tasks that are open are noted.
@@ -211,22 +202,6 @@ fn clean(directory: &Directory, open: &Mutex<BTreeSet<String>>, delay: Duration,
         Ok(removed) => tracing::info!("state of tasks that moved away removed: {}", removed.join(", ")),
         Err(error) => tracing::warn!("state of tasks that moved away: {error}"),
     }
-}
-
-fn clients(settings: &Settings, instance: &str) -> ClientSettings {
-    let mut clients = ClientSettings::new(&settings.bootstrap_servers, &settings.application_id, instance);
-    clients.session_timeout = settings.session_timeout;
-    clients.consumer = settings.consumer.clone();
-    clients.producer = settings.producer.clone();
-    clients.admin = settings.admin.clone();
-    let own = |map: &mut std::collections::BTreeMap<String, String>, name: &str, value: u128| {
-        map.entry(name.to_owned()).or_insert_with(|| value.to_string());
-    };
-    own(&mut clients.consumer, "queued.max.messages.kbytes", settings.consumer_queue_kbytes.into());
-    own(&mut clients.consumer, "max.poll.interval.ms", settings.max_poll_interval.as_millis());
-    own(&mut clients.producer, "queue.buffering.max.kbytes", settings.producer_queue_kbytes.into());
-    own(&mut clients.producer, "transaction.timeout.ms", settings.transaction_timeout.as_millis());
-    clients
 }
 
 fn rocks(settings: &Settings) -> RocksSettings {

@@ -25,10 +25,24 @@ pub fn reach(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
 /// # Errors
 /// When the client refuses its properties.
 pub fn connect(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
-    let mut clients = ClientSettings::new(&settings.bootstrap_servers, &settings.application_id, "admin");
-    clients.admin = settings.admin.clone();
-    let admin = KafkaAdmin::new(&clients).map_err(|it| Failure::new(Exit::CONFIGURATION, it.to_string()))?;
+    let admin = KafkaAdmin::new(&clients(settings, "admin")).map_err(|it| Failure::new(Exit::CONFIGURATION, it.to_string()))?;
     Ok(Box::new(admin))
+}
+
+/// The settings as the Kafka clients of an instance take them.
+#[must_use]
+pub fn clients(settings: &Settings, instance: &str) -> ClientSettings {
+    let mut clients = ClientSettings::new(&settings.bootstrap_servers, &settings.application_id, instance);
+    clients.session_timeout = settings.session_timeout;
+    clients.consumer.clone_from(&settings.consumer);
+    clients.restore.clone_from(&settings.restore_consumer);
+    clients.producer.clone_from(&settings.producer);
+    clients.admin.clone_from(&settings.admin);
+    // Settings of ours that are properties of one client; the queues' bounds are among the properties already.
+    let millis = |it: Duration| it.as_millis().to_string();
+    clients.consumer.insert("max.poll.interval.ms".to_owned(), millis(settings.max_poll_interval));
+    clients.producer.insert("transaction.timeout.ms".to_owned(), millis(settings.transaction_timeout));
+    clients
 }
 
 /// An error of the cluster as the end of a command.

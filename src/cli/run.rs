@@ -59,7 +59,13 @@ impl Run {
         logging::init(log_format(&settings));
         announce(&settings, &plan, self.options);
         let stop = signals::listen().map_err(|error| Failure::new(Exit::FAILED, format!("signals can't be received: {error}")))?;
-        application::run(&settings, &plan, self.options, &stop)
+        application::run(&settings, &plan, self.options, &stop).or_else(|failure| {
+            if log_format(&settings) == logging::Format::Json {
+                tracing::error!("{}", failure.message);
+                return Ok(failure.exit);
+            }
+            Err(failure)
+        })
     }
 }
 

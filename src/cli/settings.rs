@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::adapters::kafka::ClientSettings;
+use crate::cli::cluster;
 use crate::cli::exit::{Exit, Failure};
 use crate::config::{self, FileText, Flag, Settings, Sources};
 
@@ -60,7 +60,8 @@ impl SettingFlags {
             file: self.file()?,
         };
         let settings = config::load(&sources).map_err(|mistakes| Failure::new(Exit::CONFIGURATION, render(&mistakes)))?;
-        let refused = client_mistakes(&settings);
+        // The Kafka client itself knows best which properties it takes.
+        let refused = cluster::clients(&settings, "").mistakes();
         if refused.is_empty() { Ok(settings) } else { Err(Failure::new(Exit::CONFIGURATION, refused.join("\n"))) }
     }
 
@@ -81,15 +82,6 @@ fn to_flag(flag: &str, name: &str, value: &str) -> Flag {
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as commit.interval.ms=50")?;
     Ok((name.trim().to_owned(), value.to_owned()))
-}
-
-/// What the Kafka client itself says against the properties that are passed through to it.
-fn client_mistakes(settings: &Settings) -> Vec<String> {
-    let mut clients = ClientSettings::new(&settings.bootstrap_servers, &settings.application_id, "");
-    clients.consumer.clone_from(&settings.consumer);
-    clients.producer.clone_from(&settings.producer);
-    clients.admin.clone_from(&settings.admin);
-    clients.mistakes()
 }
 
 fn render(mistakes: &[config::Mistake]) -> String {

@@ -37,7 +37,7 @@ async fn wait(mut terminate: Signal, mut interrupt: Signal, flag: &AtomicBool) {
         }
     };
     let name = either(&mut terminate, &mut interrupt).await;
-    tracing::info!(signal = name, "stopping: the last commit, then leaving the group; a second signal stops at once");
+    tracing::info!(signal = name, "told to stop; a second signal ends the process at once");
     flag.store(true, Ordering::Release);
     either(&mut terminate, &mut interrupt).await;
     out::say("stopped without the last commit; nothing is lost by that");

@@ -57,6 +57,9 @@ impl Topics {
             out::Format::Text => out::data(&table(&states)),
             out::Format::Json => out::data(&to_json(&states).to_string()),
         }
+        if states.iter().any(|it| it.status == Status::Missing) {
+            out::say("inputs are missing: create them, or let --create do it");
+        }
         Ok(if states.iter().any(|it| it.status.is_fault()) { Exit::FAILED } else { Exit::OK })
     }
 }
@@ -66,7 +69,7 @@ impl Topics {
 pub fn table(states: &[TopicState]) -> String {
     let count = |it: Option<i32>, none: &str| it.map_or_else(|| none.to_owned(), |it| it.to_string());
     let row = |it: &TopicState| {
-        [it.name.clone(), describe::role(it.role).to_owned(), count(it.wanted, "any"), count(it.found, "-"), status(&it.status)]
+        [it.name.clone(), describe::role(it.role).to_owned(), count(it.wanted, "any"), count(it.found, "-"), it.status.to_string()]
     };
     out::table(["TOPIC", "ROLE", "WANTED", "FOUND", "STATUS"], &states.iter().map(row).collect::<Vec<_>>())
 }
@@ -75,23 +78,10 @@ fn to_json(states: &[TopicState]) -> serde_json::Value {
     let one = |it: &TopicState| {
         json!({
             "topic": it.name, "role": describe::role(it.role), "partitionsWanted": it.wanted, "partitionsFound": it.found,
-            "ok": !it.status.is_fault(), "status": status(&it.status),
+            "ok": !it.status.is_fault(), "status": it.status.to_string(),
         })
     };
     states.iter().map(one).collect()
-}
-
-/// What is the matter with a topic, in words.
-fn status(status: &Status) -> String {
-    match status {
-        Status::Ok => "ok".to_owned(),
-        Status::Creatable(_) => "would be created".to_owned(),
-        Status::Created => "created".to_owned(),
-        Status::Missing => "missing: create it, or use --create".to_owned(),
-        Status::Waits(topic) => format!("would be created after {topic}"),
-        Status::Wrong(why) => why.clone(),
-        Status::Failed(error) => format!("could not be created: {error}"),
-    }
 }
 
 #[cfg(test)]
@@ -113,7 +103,7 @@ mod tests {
         insta::assert_snapshot!(table(&states), @r"
         TOPIC                      ROLE          WANTED  FOUND  STATUS
         orders                     input         any     6      ok
-        refunds                    input         any     -      missing: create it, or use --create
+        refunds                    input         any     -      missing
         receipts                   output        6       -      would be created
         refunds.dlq                dead letters  any     -      would be created after refunds
         app-shop-totals-changelog  changelog     6       3      has 3 partitions

@@ -1,6 +1,7 @@
 //! The topics that an application needs: which are there, which are created with what, and which stand in the way.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::config::Properties;
 use crate::engine::plan::{Plan, Role, Topic};
@@ -62,6 +63,20 @@ impl Status {
         match self {
             Self::Ok | Self::Creatable(_) | Self::Created => false,
             Self::Missing | Self::Waits(_) | Self::Wrong(_) | Self::Failed(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => f.write_str("ok"),
+            Self::Creatable(_) => f.write_str("would be created"),
+            Self::Created => f.write_str("created"),
+            Self::Missing => f.write_str("missing"),
+            Self::Waits(topic) => write!(f, "would be created after {topic}"),
+            Self::Wrong(why) => f.write_str(why),
+            Self::Failed(error) => write!(f, "could not be created: {error}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! An independent reader of committed records: what any consumer of the outputs would see.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -114,16 +115,30 @@ impl Counter {
 
 /// The end of each partition of a topic, as readers of this isolation see it.
 pub fn ends(topic: &str, isolation: &str) -> Vec<i64> {
-    let consumer = consumer(isolation);
-    let end = |partition| consumer.fetch_watermarks(topic, partition, REQUEST).expect("a partition's end").1;
+    // A partition that has just been made has no leader for a moment.
+    let asked = |partition| looker(isolation).fetch_watermarks(topic, partition, REQUEST).map_err(|error| format!("the end of {topic}: {error}"));
+    let end = |partition| wait::until_ok(|| asked(partition)).1;
     partitions(topic).into_iter().map(end).collect()
+}
+
+/// All topics of the broker.
+pub fn topics() -> Vec<String> {
+    let metadata = looker("read_committed").fetch_metadata(None, REQUEST).expect("metadata");
+    metadata.topics().iter().map(|it| it.name().to_owned()).collect()
 }
 
 /// The partitions of a topic; none when it does not exist.
 pub fn partitions(topic: &str) -> Vec<i32> {
-    let metadata = consumer("read_committed").fetch_metadata(Some(topic), REQUEST).expect("metadata");
+    let metadata = looker("read_committed").fetch_metadata(Some(topic), REQUEST).expect("metadata");
     let found = metadata.topics().iter().filter(|it| it.name() == topic && it.error().is_none());
     found.flat_map(|it| it.partitions().iter().map(rdkafka::metadata::MetadataPartition::id)).collect()
+}
+
+/// A consumer that only looks at topics: one for all tests, since a client takes long to come and go.
+fn looker(isolation: &str) -> &'static BaseConsumer {
+    static COMMITTED: LazyLock<BaseConsumer> = LazyLock::new(|| consumer("read_committed"));
+    static UNCOMMITTED: LazyLock<BaseConsumer> = LazyLock::new(|| consumer("read_uncommitted"));
+    if isolation == "read_committed" { &COMMITTED } else { &UNCOMMITTED }
 }
 
 fn consumer(isolation: &str) -> BaseConsumer {
@@ -134,11 +149,14 @@ fn consumer(isolation: &str) -> BaseConsumer {
         .set("enable.partition.eof", "true")
         .set("check.crcs", "true")
         .set("fetch.queue.backoff.ms", "5")
+        .set("fetch.wait.max.ms", "10")
         .create()
         .expect("a consumer")
 }
 
 fn assign(consumer: &BaseConsumer, topic: &str, partitions: &[i32]) {
+    // Else the client learns of the topic at its next tick, a second later.
+    consumer.fetch_metadata(Some(topic), REQUEST).expect("metadata");
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         list.add_partition_offset(topic, *partition, Offset::Beginning).expect("a position");

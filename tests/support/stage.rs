@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{NewTopic, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::util::Timeout;
 
 use super::platform::{Input, TRACE};
-use super::{broker, wait};
+use super::{broker, reader, wait};
 
 /// The topics of the contract that others write.
 const INPUTS: [&str; 3] = ["user-events", "kyc-events", "transaction-events"];
 /// The topics that the shipped topologies write.
 const OUTPUTS: [&str; 4] = ["customer-events", "wallet-events", "balance-events", "notification-events"];
 
-/// See the module. What it made is deleted when it is dropped.
+/// See the module. What it made is deleted when it is dropped, but for the topics of a test that failed.
 pub struct Stage {
     name: String,
     folder: tempfile::TempDir,
@@ -83,10 +82,7 @@ impl Stage {
 
     /// The topics that now exist here.
     pub fn topics(&self) -> Vec<String> {
-        let consumer: BaseConsumer = broker::client().set("group.id", "tests").create().expect("a consumer");
-        let metadata = consumer.fetch_metadata(None, wait::LONG).expect("metadata");
-        let ours = metadata.topics().iter().map(rdkafka::metadata::MetadataTopic::name).filter(|it| it.starts_with(&self.name));
-        ours.map(str::to_owned).collect()
+        reader::topics().into_iter().filter(|it| it.starts_with(&self.name)).collect()
     }
 
     fn copy(&self, from: &Path, to: &Path) {
@@ -114,6 +110,9 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
         let topics = self.topics();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         // The broker may be away, and the test has its result already.
@@ -137,7 +136,7 @@ pub fn create_topic(name: &str, partitions: i32, settings: &[(&str, &str)]) {
     for result in made {
         result.unwrap_or_else(|(topic, error)| panic!("create {topic}: {error}"));
     }
-    wait::until(&format!("the topic {name}"), || (!super::reader::partitions(name).is_empty()).then_some(()));
+    wait::until(&format!("the topic {name}"), || (!reader::partitions(name).is_empty()).then_some(()));
 }
 
 /// How long the producer is served before it is asked again for room.

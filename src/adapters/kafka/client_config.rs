@@ -26,6 +26,8 @@ pub struct ClientSettings {
     pub linger: Duration,
     /// Properties of the consumers, such as `fetch.max.bytes`.
     pub consumer: BTreeMap<String, String>,
+    /// Properties of the consumers that restore state, over those of all consumers.
+    pub restore: BTreeMap<String, String>,
     /// Properties of the producer, such as `compression.type`.
     pub producer: BTreeMap<String, String>,
     /// Properties of the client that makes and describes topics.
@@ -42,6 +44,7 @@ impl ClientSettings {
             session_timeout: Duration::from_secs(10),
             linger: Duration::from_millis(20),
             consumer: BTreeMap::new(),
+            restore: BTreeMap::new(),
             producer: BTreeMap::new(),
             admin: BTreeMap::new(),
         }
@@ -88,6 +91,7 @@ impl ClientSettings {
     pub fn mistakes(&self) -> Vec<String> {
         let all = [
             (Role::Consumer, "consumer", &self.consumer),
+            (Role::Consumer, "restore.consumer", &self.restore),
             (Role::Producer, "producer", &self.producer),
             (Role::Admin, "admin", &self.admin),
         ];
@@ -178,6 +182,7 @@ impl ClientSettings {
             ("fetch.wait.max.ms", "20".into()),
         ];
         let mut properties = self.consumer.clone();
+        properties.extend(self.restore.clone());
         for name in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "client.id"] {
             properties.remove(name); // Of members only.
         }

@@ -79,6 +79,7 @@ pub(super) fn json(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Json> {
                 reading.mistake(&node.span, format!("{} is no number, true, false or null", it.text), hint)
             }
         },
+        Kind::Broken => None, // Told when the tree was read.
         Kind::List(items) => {
             let items: Vec<Option<Json>> = items.iter().map(|it| json(it, reading)).collect();
             items.into_iter().collect::<Option<_>>().map(Json::List)
@@ -88,7 +89,6 @@ pub(super) fn json(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Json> {
                 entries.iter().map(|(key, value)| Some((key.text.clone(), json(value, reading)?))).collect();
             fields.into_iter().collect::<Option<_>>().map(Json::Object)
         }
-        Kind::Broken => None,
     }
 }
 
