@@ -14,7 +14,7 @@ use rdkafka_sys::types::RDKafkaRespErr as Code;
 
 use super::client_config::ClientSettings;
 use super::deliveries::{Batches, Deliveries, Refusals};
-use super::errors::log_error;
+use super::errors::{log_error, reaction};
 use super::late_requests::LateRequests;
 use super::lock;
 use super::log_lines::LogLines;
@@ -235,10 +235,10 @@ impl Producer for KafkaProducer {
                 self.session()?
             }
         };
-        let result = session.client.init_transactions(INIT_WAIT);
+        let result = session.client.connect(INIT_WAIT).and_then(|()| session.client.init_transactions(INIT_WAIT));
         match &result {
             Ok(()) => session.state = State::Ready,
-            Err(failure) => session.stale = !failure.retriable,
+            Err(failure) => session.stale = reaction(failure) != Reaction::Retry,
         }
         self.session = Some(session);
         result.map_err(|it| log_error(&it, "take over the transactional id"))
