@@ -226,8 +226,8 @@ fn a_test_that_fails_shows_what_differs() {
       FAILED  a verified customer is told (line 28)
                 notification-events: record 1 (line 34): /template: expected "kyc-verified", found "kyc-rejected"
       ok      a rejected customer is told why
-      FAILED  nobody is told twice (line 52)
-                notification-events: record 1 (line 61): /template: expected "kyc-verified", found "kyc-rejected"
+      FAILED  nobody is told twice (line 53)
+                notification-events: record 1 (line 62): /template: expected "kyc-verified", found "kyc-rejected"
       ok      a check that has only begun is passed by
       ok      a rejection without a reason is a dead letter
     3 passed, 2 failed

@@ -273,3 +273,51 @@ fn partitions_move_between_workers_and_back() {
     let rebalances = driver.changes().iter().filter(|it| matches!(it, Change::Assigned { .. })).count();
     assert!(10 <= rebalances, "{rebalances}");
 }
+
+const EVENT: &str = r#"{
+  "type": "object",
+  "required": ["k", "n"],
+  "properties": { "k": { "type": "string" }, "n": { "type": "integer", "minimum": -9, "maximum": 9 } }
+}"#;
+
+fn reader(name: &str) -> (String, String) {
+    let text = format!(
+        r#"topology: {name}
+description: Copies.
+inputs:
+  - topic: in
+    events: [E@1]
+steps:
+  - require: {{ id: small, that: event.n < 5, else: reject(LARGE) }}
+  - emit: {{ to: {name}-out, event: COPIED@1, key: event.k, value: {{ k: event.k }} }}
+"#
+    );
+    (format!("{name}.yaml"), text)
+}
+
+#[test]
+fn two_topologies_that_read_one_topic_share_its_offset_and_its_undecodable_records() {
+    let sources = goyt::engine::topology::Sources {
+        topologies: vec![reader("first"), reader("second")],
+        events: vec![("E@1.json".into(), EVENT.into())],
+    };
+    let plan = Arc::new(goyt::engine::topology::plan("app", &sources).unwrap());
+    let driver = TopologyDriver::new(plan, 1, NOW);
+    send(&driver, event(1, "a", 1));
+    send(&driver, Content { key: None, value: Some(b"no json".to_vec()), headers: Vec::new(), timestamp: NOW });
+    send(&driver, event(2, "b", 7));
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    for out in ["first-out", "second-out"] {
+        assert_eq!(driver.cluster.read_all(out).unwrap().len(), 1, "{out}");
+    }
+    let letters = driver.cluster.read_all("in.dlq").unwrap();
+    let header = |it: &goyt::adapters::memory::cluster::Stored, name: &str| {
+        let value = it.content.headers.iter().find(|(of, _)| of == name).unwrap().1.clone().unwrap();
+        String::from_utf8(value).unwrap()
+    };
+    let told: Vec<_> = letters.iter().map(|it| (header(it, "goyt.topology"), header(it, "goyt.reason"))).collect();
+    let expected = [("first", "NOT_JSON"), ("first", "LARGE"), ("second", "LARGE")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(told, expected, "what no topology can decode is told once");
+}

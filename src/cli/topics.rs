@@ -103,7 +103,7 @@ mod tests {
         insta::assert_snapshot!(table(&states), @r"
         TOPIC                      ROLE          WANTED  FOUND  STATUS
         orders                     input         any     6      ok
-        refunds                    input         any     -      missing: create it, or use --create
+        refunds                    input         any     -      missing
         receipts                   output        6       -      would be created
         refunds.dlq                dead letters  any     -      would be created after refunds
         app-shop-totals-changelog  changelog     6       3      has 3 partitions

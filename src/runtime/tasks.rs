@@ -172,8 +172,8 @@ impl Tasks {
             }
             let identity = TaskStores { task: &task.id, plan, partitions: self.partition_count(source.topic) };
             let store = match stores.open(&identity, false) {
-                Err(StoreError::Damaged(why)) => {
-                    report(&Change::Waiting { reason: format!("state of {} is damaged, restoring all of it: {why}", task.id) });
+                Err(error @ (StoreError::Damaged(_) | StoreError::Stale(_))) => {
+                    report(&Change::Waiting { reason: format!("restoring all of {}: {error}", task.id) });
                     stores.open(&identity, true)
                 }
                 other => other,

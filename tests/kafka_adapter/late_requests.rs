@@ -1,11 +1,15 @@
 //! A request of a transaction that reaches the coordinator only during the next one: see `adapters/kafka/late_requests.rs`.
 
+use std::time::{Duration, Instant};
+
 use goyt::adapters::kafka::KafkaLog;
 use goyt::runtime::ports::Log;
+use goyt::runtime::reaction::Reaction;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::conformance::steps::{arrived, commit, out, read_to_end, send};
-use crate::support::proxy::{END_TXN, Fault, Proxy};
+use crate::conformance::IN;
+use crate::conformance::steps::{LEAVE, arrived, commit, input, join, out, read_to_end, send};
+use crate::support::proxy::{ADD_OFFSETS, ADD_PARTITIONS, END_TXN, Fault, Proxy, TXN_OFFSET_COMMIT};
 use crate::support::{broker, wait};
 use crate::world::KafkaWorld;
 
@@ -14,10 +18,7 @@ use crate::world::KafkaWorld;
 fn run(fault: Fault, guarded: bool) -> (Vec<String>, bool) {
     let mut world = KafkaWorld::new();
     let proxy = Proxy::start(advertised());
-    let mut settings = world.settings("a");
-    settings.bootstrap.clone_from(&proxy.address);
-    settings.producer.insert("socket.timeout.ms".into(), "2000".into());
-    let log = world.log_with(&settings);
+    let log = behind(&proxy, &world);
     let mut log: Box<dyn Log> = Box::new(if guarded { log } else { KafkaLog::without_guard(log) });
 
     log.parts().producer.init().unwrap();
@@ -48,6 +49,14 @@ fn run(fault: Fault, guarded: bool) -> (Vec<String>, bool) {
     (seen.into_iter().map(|(_, value)| value).collect(), committed.recycle)
 }
 
+/// A log whose clients reach the broker through the proxy alone, and wait only shortly for its answers.
+fn behind(proxy: &Proxy, world: &KafkaWorld) -> KafkaLog {
+    let mut settings = world.settings("a");
+    settings.bootstrap.clone_from(&proxy.address);
+    settings.producer.insert("socket.timeout.ms".into(), "2000".into());
+    world.log_with(&settings)
+}
+
 /// The broker's own name for itself.
 fn advertised() -> (String, u16) {
     let client: BaseConsumer = broker::client().create().unwrap();
@@ -73,4 +82,54 @@ fn without_the_guard_an_aborted_record_is_seen() {
         let aborted_is_seen = vec!["a0".to_owned(), "a1".to_owned(), "b0".to_owned()];
         assert_eq!(run(fault, false), (aborted_is_seen, false), "{fault:?}");
     }
+}
+
+/// Each request of a transaction that may still be on its way when the transaction is over is noticed before the commit returns.
+#[test]
+fn a_request_without_an_answer_recycles_the_producer() {
+    let world = KafkaWorld::new();
+    let proxy = Proxy::start(advertised());
+    let mut log = behind(&proxy, &world);
+    log.parts().producer.init().unwrap();
+    join(&mut log, &[IN]);
+    for key in [ADD_PARTITIONS, ADD_OFFSETS, TXN_OFFSET_COMMIT, END_TXN] {
+        for fault in [Fault::Lose, Fault::CutAfter] {
+            log.parts().producer.begin().unwrap();
+            proxy.arm(key, fault);
+            send(&mut log, out(0), "k", "v");
+            let committed = commit(&mut log, &[(input(0), 0)]);
+            committed.result.unwrap();
+            assert!(proxy.is_hit(), "{key} {fault:?}");
+            assert!(committed.recycle, "{key} {fault:?}");
+            assert_eq!(log.parts().producer.begin().unwrap_err().reaction, Reaction::Recycle, "{key} {fault:?}");
+            log.parts().producer.init().unwrap();
+        }
+    }
+    log.parts().consumer.leave(false, LEAVE).unwrap();
+}
+
+/// Neither a quiet transaction nor a request that came twice without the client's knowing costs a new producer.
+#[test]
+fn a_producer_without_such_requests_is_kept() {
+    let mut world = KafkaWorld::new();
+    let proxy = Proxy::start(advertised());
+    let mut log = behind(&proxy, &world);
+    log.parts().producer.init().unwrap();
+    join(&mut log, &[IN]);
+    for round in 0..20 {
+        log.parts().producer.begin().unwrap();
+        if round % 4 == 3 {
+            proxy.arm([ADD_OFFSETS, TXN_OFFSET_COMMIT][round / 4 % 2], Fault::Double);
+        }
+        send(&mut log, out(0), "k", "v");
+        let begun = Instant::now();
+        let committed = commit(&mut log, &[(input(0), 0)]);
+        committed.result.unwrap();
+        assert!(!committed.recycle || Duration::from_secs(1) < begun.elapsed(), "round {round}");
+        if committed.recycle {
+            log.parts().producer.init().unwrap(); // The machine was too busy: a slow commit recycles, too.
+        }
+    }
+    assert_eq!(read_to_end(&mut world, &[out(0)]).len(), 20);
+    log.parts().consumer.leave(false, LEAVE).unwrap();
 }

@@ -36,6 +36,7 @@ fn what_yaml_stumbles_over_is_explained() {
         "  - filter:\n      id: a\n      that: event.status == \"a #1\"\n",
         "  - filter:\n      id: a\n      that: \"DEPOSIT\" == event.transactionType\n",
         "  - let: { id: a, amount: money(event.amount, event.currency) else stop }\n",
+        "  - let: { id: a, from: event.fromWalletId == null ? 0 : event.fromWalletId }\n",
         "  - filter:\n\tid: a\n",
         "  - filter:\n      id: a\n     that: true\n",
         "  - filter: { id: a, that: true\n",

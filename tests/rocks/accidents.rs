@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use goyt::runtime::ports::StoreError;
+use goyt::adapters::rocks::RocksStores;
+use goyt::adapters::rocks::options::RocksSettings;
+use goyt::runtime::ports::{StoreError, Stores as _, TaskStores};
 
 use crate::place::{BALANCES, Place, SEEN, SmallDisk, TASK, contents, fill, fill_up, largest, plan, read, write, write_ahead_log};
 
@@ -75,6 +79,19 @@ fn a_flipped_byte_in_a_file_of_entries_is_damage_and_stays_damage_until_a_fresh_
     let mut store = place.try_open(&plan(), 6, true).unwrap();
     assert_eq!(store.positions().unwrap(), [None, None]);
     assert!(place.task().with_file_name(format!("{TASK}.damaged")).is_dir(), "is kept to be looked at");
+}
+
+#[test]
+fn files_older_than_the_changelogs_deletions_are_not_used() {
+    let place = Place::new();
+    fill(&mut *place.open(), 0, 10);
+    let settings = RocksSettings { stale_after: Duration::ZERO, ..RocksSettings::default() };
+    let mut stores = RocksStores::new(Arc::clone(&place.directory), &settings);
+    let plan = plan();
+    let task = TaskStores { task: TASK, plan: &plan, partitions: 6 };
+    let error = stores.open(&task, false).err().unwrap();
+    assert!(matches!(error, StoreError::Stale(_)), "{error}");
+    assert_eq!(stores.open(&task, true).unwrap().positions().unwrap(), [None, None], "a fresh start is what it takes");
 }
 
 #[test]

@@ -8,8 +8,10 @@ use std::thread;
 use super::wait::LONG;
 
 /// API keys of requests.
-pub const TXN_OFFSET_COMMIT: i16 = 28;
+pub const ADD_PARTITIONS: i16 = 24;
+pub const ADD_OFFSETS: i16 = 25;
 pub const END_TXN: i16 = 26;
+pub const TXN_OFFSET_COMMIT: i16 = 28;
 
 /// What is done to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

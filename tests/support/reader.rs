@@ -116,7 +116,8 @@ impl Counter {
 /// The end of each partition of a topic, as readers of this isolation see it.
 pub fn ends(topic: &str, isolation: &str) -> Vec<i64> {
     // A partition that has just been made has no leader for a moment.
-    let asked = |partition| looker(isolation).fetch_watermarks(topic, partition, REQUEST).map_err(|error| format!("the end of {topic}: {error}"));
+    let asked =
+        |partition| looker(isolation).fetch_watermarks(topic, partition, REQUEST).map_err(|error| format!("the end of {topic}: {error}"));
     let end = |partition| wait::until_ok(|| asked(partition)).1;
     partitions(topic).into_iter().map(end).collect()
 }

@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka_sys::types::RDKafkaRespErr;
 
+use super::deliveries::Batches;
 use super::errors;
 use super::raw::Failure;
 use crate::runtime::ports::LogError;
@@ -139,8 +140,9 @@ impl ClientSettings {
         self.client(&self.consumer, &ours, &defaults)
     }
 
-    /// The worker's transactional producer. `batch_size`: at most this many bytes in a batch of more than one record.
-    pub(super) fn producer(&self, worker: usize, batch_size: usize) -> Result<ClientConfig, LogError> {
+    /// The worker's transactional producer.
+    pub(super) fn producer(&self, worker: usize, batches: Batches) -> Result<ClientConfig, LogError> {
+        let batch_count = self.producer.get("batch.num.messages").cloned().unwrap_or_else(|| "10000".into());
         let debug = self.producer.get("debug").map_or(String::new(), |it| format!("{it},"));
         let ours = [
             ("transactional.id", format!("{}-{}-{worker}", self.application_id, self.instance_id)),
@@ -149,12 +151,12 @@ impl ClientSettings {
             ("partitioner", "murmur2_random".into()),
             ("delivery.report.only.error", "false".into()),
             ("debug", format!("{debug}eos,broker")), // Tells of retries: see `late_requests`.
-            ("batch.size", batch_size.to_string()),
+            ("batch.size", batches.size.to_string()),
+            ("batch.num.messages", if batches.single { "1".into() } else { batch_count }),
         ];
         let defaults = [
             ("transaction.timeout.ms", "10000".into()),
             ("linger.ms", millis(self.linger).to_string()),
-            ("batch.num.messages", "10000".into()),
             ("queue.buffering.max.messages", "400000".into()),
             ("queue.buffering.max.kbytes", "8192".into()), // Larger queues make commits slower: 27-41 ms with 8 MB, 66 with 16.
             ("message.max.bytes", "10000000".into()),      // The broker decides what is too large, topic by topic.
@@ -164,9 +166,10 @@ impl ClientSettings {
         self.client(&self.producer, &ours, &defaults)
     }
 
-    /// The largest batch that the user allows.
-    pub(super) fn batch_size(&self) -> usize {
-        self.producer.get("batch.size").and_then(|it| it.parse().ok()).unwrap_or(1_000_000)
+    /// Batches as the user wants them.
+    pub(super) fn batches(&self) -> Batches {
+        let size = self.producer.get("batch.size").and_then(|it| it.parse().ok()).unwrap_or(1_000_000);
+        Batches { size, single: false }
     }
 
     /// The reader of changelogs: of no group's members, commits nothing.
@@ -280,20 +283,20 @@ mod tests {
         settings.producer.insert("compression.type".into(), "lz4".into());
         assert_eq!(settings.consumer(0).unwrap().get("queued.max.messages.kbytes"), Some("64"));
         assert_eq!(settings.changelogs(0).unwrap().get("queued.max.messages.kbytes"), Some("64"));
-        assert_eq!(settings.producer(0, 1000).unwrap().get("compression.type"), Some("lz4"));
+        assert_eq!(settings.producer(0, settings.batches()).unwrap().get("compression.type"), Some("lz4"));
     }
 
     #[test]
     fn the_ids_name_the_application_the_instance_and_the_worker() {
         assert_eq!(settings().consumer(2).unwrap().get("group.instance.id"), Some("i1-2"));
-        assert_eq!(settings().producer(2, 1000).unwrap().get("transactional.id"), Some("app-i1-2"));
+        assert_eq!(settings().producer(2, settings().batches()).unwrap().get("transactional.id"), Some("app-i1-2"));
     }
 
     #[test]
     fn a_debug_setting_of_the_user_is_added_to() {
         let mut settings = settings();
         settings.producer.insert("debug".into(), "msg".into());
-        assert_eq!(settings.producer(0, 1000).unwrap().get("debug"), Some("msg,eos,broker"));
+        assert_eq!(settings.producer(0, settings.batches()).unwrap().get("debug"), Some("msg,eos,broker"));
     }
 
     #[test]

@@ -21,22 +21,42 @@ const _: () = assert!(usize::BITS == 64, "a record's mark needs a pointer of 64 
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     transaction: u16,
-    /// Batches of several records were not larger than this.
-    batch_size: usize,
+    batches: Batches,
     /// The inputs that caused records of this transaction; a mark's index points here.
     inputs: Vec<Cause>,
     /// The changelogs written so far, and the offset after the last acknowledged record of this transaction; an index points here too.
     ends: Vec<(TopicPartition, Option<Offset>)>,
     stores: HashMap<TopicPartition, usize, FxBuildHasher>,
     refused: Vec<(Cause, LogError)>,
+    suspects: Vec<(Cause, LogError)>,
+    suspects_size: usize,
     failed: bool,
-    crowded: bool,
+}
+
+/// How a client makes batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Batches {
+    /// A batch of several records is not larger than this, bytes.
+    pub size: usize,
+    /// Each record stands alone.
+    pub single: bool,
+}
+
+/// The records that were refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusals {
+    /// None.
+    None,
+    /// These, and no doubt about it.
+    Known(Vec<(Cause, LogError)>),
+    /// Some in batches of so many bytes: the broker judges whole batches, so which ones it were shows when each stands alone.
+    Unclear(usize),
 }
 
 impl Deliveries {
     /// For a client with such batches.
-    pub(super) fn new(batch_size: usize) -> Deliveries {
-        Deliveries { batch_size, ..Deliveries::default() }
+    pub(super) fn new(batches: Batches) -> Deliveries {
+        Deliveries { batches, ..Deliveries::default() }
     }
 
     /// Forgets the last transaction. Reports on its records, should any come, are passed over.
@@ -45,8 +65,9 @@ impl Deliveries {
         self.inputs.clear();
         self.ends.iter_mut().for_each(|(_, end)| *end = None);
         self.refused.clear();
+        self.suspects.clear();
+        self.suspects_size = 0;
         self.failed = false;
-        self.crowded = false;
     }
 
     /// The mark of a record with this cause.
@@ -90,15 +111,15 @@ impl Deliveries {
         if error.reaction != Reaction::RefuseRecord {
             return; // It is about the transaction, or about another record.
         }
-        // The broker looks at whole batches. Which record made one too large is known only when the record stood alone.
-        if is_about_size(delivery.code) && delivery.size <= self.batch_size {
-            self.crowded = true;
-            return;
+        let Some(cause) = cause else { return };
+        // A record larger than a batch stood alone, too. (The client gives the one error of a batch to all its records.)
+        let alone = self.batches.single || self.batches.size < delivery.size;
+        let list = if alone { &mut self.refused } else { &mut self.suspects };
+        if list.len() < REFUSED_MAX {
+            list.push((cause, error));
         }
-        if let Some(cause) = cause
-            && self.refused.len() < REFUSED_MAX
-        {
-            self.refused.push((cause, error));
+        if !alone {
+            self.suspects_size = self.suspects_size.saturating_add(delivery.size);
         }
     }
 
@@ -108,8 +129,14 @@ impl Deliveries {
     }
 
     /// The refused records.
-    pub(super) fn refused(&mut self) -> Vec<(Cause, LogError)> {
-        std::mem::take(&mut self.refused)
+    pub(super) fn refusals(&mut self) -> Refusals {
+        let (refused, suspects) = (std::mem::take(&mut self.refused), std::mem::take(&mut self.suspects));
+        match (refused.is_empty(), suspects.len()) {
+            (true, 0) => Refusals::None,
+            (false, _) => Refusals::Known(refused),
+            (true, 1) => Refusals::Known(suspects),
+            (true, _) => Refusals::Unclear(self.suspects_size),
+        }
     }
 
     /// A record was not written, and not because the transaction was given up: the client's sequence numbers have a gap, in which
@@ -117,15 +144,6 @@ impl Deliveries {
     pub(super) fn any_failed(&self) -> bool {
         self.failed
     }
-
-    /// A batch of several records was too large: batches must become smaller.
-    pub(super) fn crowded(&self) -> bool {
-        self.crowded
-    }
-}
-
-fn is_about_size(code: i32) -> bool {
-    matches!(errors::name(code), "MSG_SIZE_TOO_LARGE" | "INVALID_MSG_SIZE")
 }
 
 #[cfg(test)]
@@ -136,6 +154,7 @@ mod tests {
     const TOO_LARGE: i32 = 10;
     const INVALID_TIMESTAMP: i32 = 32;
     const PURGED: i32 = -152;
+    const INVALID_DIFFERENT: i32 = -138;
 
     fn at(topic: u16, partition: i32) -> TopicPartition {
         TopicPartition { topic: TopicId(topic), partition }
@@ -147,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_changelog_ends_after_the_greatest_acknowledged_offset_of_this_transaction() {
-        let mut deliveries = Deliveries::new(1000);
+        let mut deliveries = Deliveries::new(Batches { size: 1000, single: false });
         deliveries.begin();
         let stale = deliveries.mark(Cause::Store(at(1, 0)));
         deliveries.begin();
@@ -164,24 +183,34 @@ mod tests {
         assert_eq!(deliveries.ends(), []);
     }
 
-    #[test]
-    fn only_errors_about_the_record_itself_refuse_it() {
-        let mut deliveries = Deliveries::new(1000);
+    fn refused(batches: Batches, reports: &[(Offset, i32, usize)]) -> (Refusals, bool) {
+        let mut deliveries = Deliveries::new(batches);
         deliveries.begin();
-        let inputs = [1, 1, 2, 3, 4].map(|offset| Cause::Input(at(0, 3), offset));
-        let marks = inputs.map(|it| deliveries.mark(it));
-        for (mark, code, size) in [
-            (marks[0], PURGED, 10),
-            (marks[1], INVALID_TIMESTAMP, 10),
-            (marks[2], TOO_LARGE, 1001),
-            (marks[3], TOO_LARGE, 1000),
-            (marks[4], 0, 10),
-        ] {
-            deliveries.take(delivery(mark, code, -1, size));
+        for (offset, code, size) in reports {
+            let mark = deliveries.mark(Cause::Input(at(0, 3), *offset));
+            deliveries.take(delivery(mark, *code, -1, *size));
         }
-        assert!(deliveries.any_failed());
-        assert!(deliveries.crowded(), "the third stood in a batch with others, perhaps");
-        let refused: Vec<_> = deliveries.refused().into_iter().map(|(cause, error)| (cause, error.code)).collect();
-        assert_eq!(refused, [(inputs[1], "INVALID_TIMESTAMP"), (inputs[2], "MSG_SIZE_TOO_LARGE")]);
+        (deliveries.refusals(), deliveries.any_failed())
+    }
+
+    fn known(offset: Offset, code: i32) -> Refusals {
+        Refusals::Known(vec![(Cause::Input(at(0, 3), offset), errors::log_error(&Failure::of(code), "write the record"))])
+    }
+
+    #[test]
+    fn a_record_is_refused_for_an_error_about_itself_when_it_stood_alone() {
+        let (several, single) = (Batches { size: 1000, single: false }, Batches { size: 1000, single: true });
+        #[rustfmt::skip]
+        let table = [
+            ("purged",                        several, vec![(1, PURGED, 10), (2, PURGED, 10)],                       Refusals::None,           false),
+            ("another record of its batch",   several, vec![(1, INVALID_DIFFERENT, 10)],                             Refusals::None,           true),
+            ("the only one that failed",      several, vec![(1, 0, 10), (2, INVALID_TIMESTAMP, 10)],                 known(2, INVALID_TIMESTAMP), true),
+            ("larger than any batch",         several, vec![(1, TOO_LARGE, 1001), (2, TOO_LARGE, 10)],               known(1, TOO_LARGE),      true),
+            ("perhaps one, perhaps the other", several, vec![(1, TOO_LARGE, 1000), (2, TOO_LARGE, 10)],              Refusals::Unclear(1010),  true),
+            ("each alone",                    single,  vec![(1, 0, 10), (2, INVALID_TIMESTAMP, 10), (3, PURGED, 9)], known(2, INVALID_TIMESTAMP), true),
+        ];
+        for (name, batches, reports, expected, failed) in table {
+            assert_eq!(refused(batches, &reports), (expected, failed), "{name}");
+        }
     }
 }

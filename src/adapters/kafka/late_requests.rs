@@ -24,24 +24,20 @@ impl LateRequests {
         self.possible.store(false, Ordering::Release);
     }
 
-    /// Marks it.
-    pub(super) fn mark(&self) {
-        self.possible.store(true, Ordering::Release);
-    }
-
-    /// Reads a line of the log.
+    /// Reads a line of the log, and marks it if need be.
     pub(super) fn read(&self, facility: &str, line: &str) {
-        if tells_of_retry(facility, line) {
-            self.mark();
+        if tells_of_retry(facility, line) && !self.possible.swap(true, Ordering::AcqRel) {
+            tracing::debug!(facility, "a request of the transaction may be late: {line}");
         }
     }
 }
 
-/// Whether a line says that an answer didn't come: a connection was lost, a request timed out, the coordinator changed or was asked
-/// for, or ending the transaction failed.
+/// Whether a line says that an answer didn't come: a connection was lost, a request timed out, the coordinator changed, or ending the
+/// transaction failed. (That the coordinator is asked for says nothing: the client does so without need once after it began.)
 fn tells_of_retry(facility: &str, line: &str) -> bool {
     match facility {
-        "FAIL" | "REQTMOUT" | "TXNCOORD" => true,
+        "FAIL" | "REQTMOUT" => true,
+        "TXNCOORD" => line.contains("coordinator changed from"),
         "COORD" => line.contains("is now down"),
         "ENDTXN" => !line.contains("EndTxn returned NO_ERROR "),
         "ADDPARTS" | "ADDOFFSETS" => ["_TRANSPORT", "_TIMED_OUT", "REQUEST_TIMED_OUT"].iter().any(|it| line.contains(it)),
@@ -63,7 +59,8 @@ mod tests {
             (false, "ENDTXN", "[thrd:main]: EndTxn returned NO_ERROR in state CommittingTransaction (may_retry=true)"),
             (true,  "COORD", "[thrd:TxnCoordinator]: TxnCoordinator/1: Transaction coordinator is now down"),
             (false, "COORD", "[thrd:TxnCoordinator]: TxnCoordinator/1: Transaction coordinator is now up"),
-            (true,  "TXNCOORD", "[thrd:main]: Querying for transaction coordinator: Coordinator query timer"),
+            (true,  "TXNCOORD", "[thrd:main]: Transaction coordinator changed from localhost:9092/1 -> (none): EndTxn failed: Broker: Not coordinator"),
+            (false, "TXNCOORD", "[thrd:main]: Querying for transaction coordinator: Coordinator query timer"),
             (true,  "FAIL", "[thrd:TxnCoordinator]: TxnCoordinator/1: Disconnected (after 3ms in state UP) (_TRANSPORT)"),
             (true,  "REQTMOUT", "[thrd:TxnCoordinator]: TxnCoordinator/1: Timed out EndTxnRequest in flight (after 2001ms, timeout #0)"),
             (true,  "ADDOFFSETS", "[thrd:main]: AddOffsetsToTxn response from localhost:9092/1: _TRANSPORT (Refresh,Retry)"),

@@ -3,7 +3,7 @@
 //! ```text
 //!   init ──▶ READY ──begin──▶ OPEN ──commit──▶ COMMITTING ──▶ READY
 //!    ▲                          └─────abort────────┴───────▶ READY, or
-//!    └── stale: a request may be late, the client failed, or batches must become smaller
+//!    └── stale: a request may be late, the client failed, or batches must become others
 //! ```
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use rdkafka_sys::types::RDKafkaRespErr as Code;
 
 use super::client_config::ClientSettings;
-use super::deliveries::Deliveries;
-use super::errors::log_error;
+use super::deliveries::{Batches, Deliveries, Refusals};
+use super::errors::{log_error, reaction};
 use super::late_requests::LateRequests;
 use super::lock;
 use super::log_lines::LogLines;
@@ -46,7 +46,9 @@ pub struct KafkaProducer {
     group: Arc<Client>,
     /// Whether late requests are guarded against. `false` only to show what happens then.
     pub(super) guard: bool,
-    batch_size: usize,
+    batches: Batches,
+    /// Of the batches when it was last unclear which of their records were refused, bytes.
+    unclear_size: usize,
     session: Option<Session>,
 }
 
@@ -114,17 +116,17 @@ impl KafkaProducer {
         worker: usize,
         group: Arc<Client>,
     ) -> Result<KafkaProducer, LogError> {
-        let batch_size = settings.batch_size();
-        settings.producer(worker, batch_size)?; // Mistakes are told now, not at the first transaction.
-        Ok(KafkaProducer { settings: settings.clone(), topics, worker, group, guard: true, batch_size, session: None })
+        let batches = settings.batches();
+        settings.producer(worker, batches)?; // Mistakes are told now, not at the first transaction.
+        Ok(KafkaProducer { settings: settings.clone(), topics, worker, group, guard: true, batches, unclear_size: 0, session: None })
     }
 
     fn session(&mut self) -> Result<Session, LogError> {
-        let config = self.settings.producer(self.worker, self.batch_size)?;
+        let config = self.settings.producer(self.worker, self.batches)?;
         let heard = Arc::new(Heard {
             lines: LogLines::new("producer"),
             late: LateRequests::default(),
-            deliveries: Mutex::new(Deliveries::new(self.batch_size)),
+            deliveries: Mutex::new(Deliveries::new(self.batches)),
             debug: self.settings.producer.contains_key("debug"),
         });
         let client = Client::new(Kind::Producer, &config, Arc::<Heard>::clone(&heard)).map_err(|it| log_error(&it, "make the producer"))?;
@@ -147,14 +149,35 @@ impl KafkaProducer {
         session.state = if done.result.is_ok() { State::Ready } else { State::Open };
         let late = self.guard && (session.heard.late.possible() || SLOW_COMMIT < done.took);
         let mut deliveries = lock(&session.heard.deliveries);
-        let crowded = done.result.is_err() && deliveries.crowded();
-        if crowded {
-            self.batch_size = (self.batch_size / BATCH_SHRINK).max(1);
-            tracing::info!(batch_size = self.batch_size, "a batch was larger than a topic allows: batches become smaller");
-        }
+        let refusals = deliveries.refusals();
+        let batches = next_batches(self.batches, done.result.is_ok(), &refusals, &mut self.unclear_size);
         // Whatever a failed commit leaves behind in the client, a new one has none of it. Failures are rare enough for that.
-        session.stale |= late || crowded || done.result.is_err();
-        Some(Committed { result: done.result, changelog_ends: deliveries.ends(), refused: deliveries.refused(), recycle: session.stale })
+        session.stale |= late || done.result.is_err() || batches != self.batches;
+        self.batches = batches;
+        Some(Committed {
+            result: done.result,
+            changelog_ends: deliveries.ends(),
+            refused: if let Refusals::Known(refused) = refusals { refused } else { Vec::new() },
+            recycle: session.stale,
+        })
+    }
+}
+
+/// How batches are made after a commit. When it is unclear which records were refused, the next transaction writes each by itself.
+/// If it succeeds, it were none: batches of that size are larger than the topic allows, and become smaller for good.
+fn next_batches(now: Batches, succeeded: bool, refusals: &Refusals, unclear_size: &mut usize) -> Batches {
+    match refusals {
+        Refusals::Unclear(size) => {
+            *unclear_size = *size;
+            Batches { single: true, ..now }
+        }
+        Refusals::Known(_) => Batches { single: false, ..now },
+        Refusals::None if now.single && succeeded => {
+            let size = (now.size.min(*unclear_size) / BATCH_SHRINK).max(1);
+            tracing::info!(batch_size = size, "batches were larger than a topic allows: they become smaller");
+            Batches { size, single: false }
+        }
+        Refusals::None => now,
     }
 }
 
@@ -212,10 +235,10 @@ impl Producer for KafkaProducer {
                 self.session()?
             }
         };
-        let result = session.client.init_transactions(INIT_WAIT);
+        let result = session.client.connect(INIT_WAIT).and_then(|()| session.client.init_transactions(INIT_WAIT));
         match &result {
             Ok(()) => session.state = State::Ready,
-            Err(failure) => session.stale = !failure.retriable,
+            Err(failure) => session.stale = reaction(failure) != Reaction::Retry,
         }
         self.session = Some(session);
         result.map_err(|it| log_error(&it, "take over the transactional id"))

@@ -51,6 +51,13 @@ mod numbers {
             low: *mut i64,
             high: *mut i64,
         ) -> c_int;
+        pub(super) fn rd_kafka_metadata(
+            rk: *mut sys::rd_kafka_t,
+            all_topics: c_int,
+            only: *mut sys::rd_kafka_topic_t,
+            metadata: *mut *const sys::rd_kafka_metadata,
+            timeout_ms: c_int,
+        ) -> c_int;
         pub(super) fn rd_kafka_err2str(code: c_int) -> *const c_char;
     }
 }

@@ -21,7 +21,8 @@ pub(super) struct Reader {
 impl Reader {
     /// Of a client.
     pub(super) fn new(client: Arc<Client>, topics: Arc<Topics>) -> Reader {
-        Reader { client, topics, seen: Vec::new(), batch: Batch::new(), headers: Vec::new() }
+        let batch = Batch::new(Arc::clone(&client));
+        Reader { client, topics, seen: Vec::new(), batch, headers: Vec::new() }
     }
 
     /// Waits at most `wait` for something to happen, then hands out at most `max` records, and what stands in place of records.
@@ -32,7 +33,7 @@ impl Reader {
         record: &mut dyn FnMut(RecordRef<'_>),
         other: &mut dyn FnMut(Message<'_>, Option<TopicPartition>),
     ) {
-        self.client.consume(wait, max, &mut self.batch);
+        self.batch.fill(wait, max);
         let mut headers = emptied(std::mem::take(&mut self.headers));
         for message in self.batch.messages() {
             let source = topic(&mut self.seen, &self.client, &self.topics, message)

@@ -1,5 +1,7 @@
 //! How RocksDB is set up: memory shared by all databases of the process, and what each of them does with it.
 
+use std::time::Duration;
+
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, LogLevel, Options, WriteBufferManager};
 
 /// Write-ahead log a database may hold before it flushes what lies in it: bounds the disk, and what an open has to read again.
@@ -20,6 +22,9 @@ const BLOOM_BITS: f64 = 10.0;
 /// The newest format that the linked library writes by default.
 const FORMAT_VERSION: i32 = 6;
 
+/// Kafka's default for `delete.retention.ms`, which changelogs are created with.
+const DELETE_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How much memory and how many files RocksDB may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RocksSettings {
@@ -31,11 +36,19 @@ pub struct RocksSettings {
     pub store_write_buffer_bytes: usize,
     /// Files that one task holds open.
     pub max_open_files: i32,
+    /// The changelogs' `delete.retention.ms`: files that were not written for so long are not used.
+    pub stale_after: Duration,
 }
 
 impl Default for RocksSettings {
     fn default() -> Self {
-        Self { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20, store_write_buffer_bytes: 8 << 20, max_open_files: 256 }
+        Self {
+            block_cache_bytes: 64 << 20,
+            write_buffer_bytes: 64 << 20,
+            store_write_buffer_bytes: 8 << 20,
+            max_open_files: 256,
+            stale_after: DELETE_RETENTION,
+        }
     }
 }
 
@@ -45,6 +58,7 @@ pub struct Resources {
     write_buffers: WriteBufferManager,
     database: Options,
     store: Options,
+    stale_after: Duration,
 }
 
 impl Resources {
@@ -59,7 +73,13 @@ impl Resources {
             WriteBufferManager::new_write_buffer_manager_with_cache(settings.write_buffer_bytes, allow_stall, cache.clone());
         let database = database(settings, &write_buffers);
         let store = store(settings, &cache);
-        Self { cache, write_buffers, database, store }
+        Self { cache, write_buffers, database, store, stale_after: settings.stale_after }
+    }
+
+    /// Files that were not written for so long are not used.
+    #[must_use]
+    pub fn stale_after(&self) -> Duration {
+        self.stale_after
     }
 
     /// Options of a database.

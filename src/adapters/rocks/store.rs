@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode, WriteBatch};
 
@@ -54,6 +55,9 @@ impl RocksStore {
     /// See [`crate::runtime::ports::Stores::open`].
     pub fn open(directory: &Arc<Directory>, resources: Arc<Resources>, task: &TaskStores<'_>, fresh: bool) -> Result<Self, StoreError> {
         let entered = directory.enter(task.task)?;
+        if !fresh {
+            check_age(&entered.path, resources.stale_after())?;
+        }
         let names: Vec<Names> = task.plan.stores.iter().map(|store| Names::of(&store.id)).collect();
         if fresh {
             entered.wipe(entered.path.join(DAMAGED).exists())?;
@@ -111,6 +115,20 @@ impl RocksStore {
         self.db = None;
         self.db = Some(open_database(path, &self.resources, &self.names).map_err(|error| noted(error, path))?);
         Ok(())
+    }
+}
+
+/// Deletions stay in a compacted changelog for a while only: a store that was not written since then may have what is deleted.
+fn check_age(path: &Path, stale_after: Duration) -> Result<(), StoreError> {
+    let Ok(files) = fs::read_dir(path) else { return Ok(()) };
+    let written = files.filter_map(|it| it.ok()?.metadata().ok()?.modified().ok()).max();
+    match written.and_then(|it| it.elapsed().ok()) {
+        Some(age) if stale_after < age => Err(StoreError::Stale(format!(
+            "it was last written {} h ago, and the changelog keeps deletions for {} h (delete.retention.ms)",
+            age.as_secs() / 3600,
+            stale_after.as_secs() / 3600
+        ))),
+        _ => Ok(()),
     }
 }
 

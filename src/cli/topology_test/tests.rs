@@ -152,7 +152,7 @@ tests:
     tests/shop.yaml:3:1: a test file has no key `sample` / did you mean `samples`?
     tests/shop.yaml:7:17: there is no sample `order` / write `samples:` before `tests:`
     tests/shop.yaml:8:38: plain is no number, true, false or null / a string stands in quotes: "plain"
-    tests/shop.yaml:8:48: anchors (`&name`) are not part of the language / if it is an expression, put it into a block: `|` behind the key, and the expression, indented, in the next line
+    tests/shop.yaml:8:48: anchors (`&name`) are not part of the language / if it is an expression, put it into a block: `|` behind its key, and the expression, indented, in the next line; inside `{ … }` there are no blocks: write one key a line there
     tests/shop.yaml:9:39: the record has a value already, by `value` / keep one of `value`, `text` and `hex`
     tests/shop.yaml:10:9: the record has no value / add `value:` (`value: null` for none), `text:` or `hex:`
     tests/shop.yaml:11:31: these are no bytes in hexadecimal digits / write two digits a byte: `hex: "7b ff 7d"`

@@ -89,7 +89,6 @@ pub(super) fn json(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Json> {
                 entries.iter().map(|(key, value)| Some((key.text.clone(), json(value, reading)?))).collect();
             fields.into_iter().collect::<Option<_>>().map(Json::Object)
         }
-        Kind::Broken => None,
     }
 }
 

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// A checksum is wrong or a file is missing: to be restored in full.
     #[error("state is damaged: {0}")]
     Damaged(String),
+    /// So old that the changelog may have forgotten deletions that it lacks: to be restored in full.
+    #[error("state is too old: {0}")]
+    Stale(String),
     /// No room: to be tried again when there is.
     #[error("the state directory's disk is full: {0}")]
     Full(String),

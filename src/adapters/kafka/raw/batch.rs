@@ -3,8 +3,10 @@
 use super::*;
 
 /// Records read at once; gives them back when it is cleared or dropped. Used again and again, it allocates nothing.
+/// Must not outlive the client, hence it holds it.
 pub(in super::super) struct Batch {
     messages: Vec<*mut sys::rd_kafka_message_t>,
+    client: Arc<Client>,
 }
 
 // SAFETY: messages are owned, and may be used and destroyed on any thread.
@@ -12,8 +14,28 @@ unsafe impl Send for Batch {}
 
 impl Batch {
     /// An empty one.
-    pub(in super::super) fn new() -> Batch {
-        Batch { messages: Vec::new() }
+    pub(in super::super) fn new(client: Arc<Client>) -> Batch {
+        Batch { messages: Vec::new(), client }
+    }
+
+    /// Waits at most `wait` for a record, an error or a call back, then takes up to `max` of what is there.
+    pub(in super::super) fn fill(&mut self, wait: Duration, max: usize) {
+        self.clear();
+        if max == 0 {
+            return;
+        }
+        self.messages.reserve(max);
+        // SAFETY: the handle lives; the messages written are owned here; no more are written than room was made for.
+        unsafe {
+            let first = sys::rd_kafka_consumer_poll(self.client.rk.as_ptr(), millis(wait));
+            if first.is_null() {
+                return;
+            }
+            self.messages.push(first);
+            let room = max - 1;
+            let more = sys::rd_kafka_consume_batch_queue(self.client.queue.as_ptr(), 0, self.messages.as_mut_ptr().add(1), room);
+            self.messages.set_len(1 + usize::try_from(more).unwrap_or(0).min(room));
+        }
     }
 
     /// The records.
@@ -117,28 +139,6 @@ impl<'a> Message<'a> {
                 }
                 into.push((CStr::from_ptr(name).to_str().unwrap_or("\u{FFFD}"), bytes(value, size)));
             }
-        }
-    }
-}
-
-impl Client {
-    /// Waits at most `wait` for a record, an error or a call back, then takes up to `max` of what is there.
-    pub(in super::super) fn consume(&self, wait: Duration, max: usize, batch: &mut Batch) {
-        batch.clear();
-        if max == 0 {
-            return;
-        }
-        batch.messages.reserve(max);
-        // SAFETY: the handle lives; the messages written are owned by the batch; no more are written than room was made for.
-        unsafe {
-            let first = sys::rd_kafka_consumer_poll(self.rk.as_ptr(), millis(wait));
-            if first.is_null() {
-                return;
-            }
-            batch.messages.push(first);
-            let room = max - 1;
-            let more = sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, batch.messages.as_mut_ptr().add(1), room);
-            batch.messages.set_len(1 + usize::try_from(more).unwrap_or(0).min(room));
         }
     }
 }

@@ -117,7 +117,7 @@ impl Client {
         }
     }
 
-    /// Begins to close the consumer; what it calls back is served by [`Client::consume`].
+    /// Begins to close the consumer; what it calls back is served by [`Batch::fill`].
     ///
     /// # Errors
     /// When it was closed before.
