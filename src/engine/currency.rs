@@ -2,37 +2,50 @@
 
 use crate::engine::value::Currency;
 
-/// Codes by the number of decimals that their minor unit has (ISO 4217 List One; funds and metals, which have none, are left out).
-const BY_MINOR_UNITS: [(u32, &str); 4] = [
-    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
-    (
-        2,
-        "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY \
-         COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR \
-         JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO \
-         NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS \
-         TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG",
-    ),
-    (3, "BHD IQD JOD KWD LYD OMR TND"),
-    (4, "CLF UYW"),
-];
+/// Each code with the number of decimals of its minor unit, sorted (ISO 4217 List One; funds and metals, which have none, are left out).
+const LISTED: &str = "AED2 AFN2 ALL2 AMD2 ANG2 AOA2 ARS2 AUD2 AWG2 AZN2 BAM2 BBD2 BDT2 BGN2 BHD3 BIF0 BMD2 BND2 BOB2 BOV2 BRL2 BSD2 BTN2 BWP2 \
+     BYN2 BZD2 CAD2 CDF2 CHE2 CHF2 CHW2 CLF4 CLP0 CNY2 COP2 COU2 CRC2 CUP2 CVE2 CZK2 DJF0 DKK2 DOP2 DZD2 EGP2 ERN2 ETB2 EUR2 \
+     FJD2 FKP2 GBP2 GEL2 GHS2 GIP2 GMD2 GNF0 GTQ2 GYD2 HKD2 HNL2 HTG2 HUF2 IDR2 ILS2 INR2 IQD3 IRR2 ISK0 JMD2 JOD3 JPY0 KES2 \
+     KGS2 KHR2 KMF0 KPW2 KRW0 KWD3 KYD2 KZT2 LAK2 LBP2 LKR2 LRD2 LSL2 LYD3 MAD2 MDL2 MGA2 MKD2 MMK2 MNT2 MOP2 MRU2 MUR2 MVR2 \
+     MWK2 MXN2 MXV2 MYR2 MZN2 NAD2 NGN2 NIO2 NOK2 NPR2 NZD2 OMR3 PAB2 PEN2 PGK2 PHP2 PKR2 PLN2 PYG0 QAR2 RON2 RSD2 RUB2 RWF0 \
+     SAR2 SBD2 SCR2 SDG2 SEK2 SGD2 SHP2 SLE2 SOS2 SRD2 SSP2 STN2 SVC2 SYP2 SZL2 THB2 TJS2 TMT2 TND3 TOP2 TRY2 TTD2 TWD2 TZS2 \
+     UAH2 UGX0 USD2 USN2 UYI0 UYU2 UYW4 UZS2 VED2 VES2 VND0 VUV0 WST2 XAF0 XCD2 XCG2 XOF0 XPF0 YER2 ZAR2 ZMW2 ZWG2";
+/// Characters of an entry, and the space behind it.
+const ENTRY: usize = 5;
 
 impl Currency {
     /// The currency of a code.
     #[must_use]
     pub fn of(code: &str) -> Option<Self> {
-        let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
-        let it = Self(letters);
-        it.minor_units().map(|_| it)
+        let it = Self(code.as_bytes().try_into().ok()?);
+        it.listed().map(|_| it)
     }
 
     /// How many decimals its minor unit has; `None` when ISO 4217 does not know the code.
     #[must_use]
     pub fn minor_units(self) -> Option<u32> {
-        let listed = |codes: &str| codes.as_bytes().chunks(4).any(|code| code.starts_with(&self.0));
-        // Most currencies have two decimals: that list is searched first.
-        let order = [1, 0, 2, 3];
-        order.iter().filter_map(|it| BY_MINOR_UNITS.get(*it)).find(|(_, codes)| listed(codes)).map(|(units, _)| *units)
+        self.listed()?.bytes().nth(3).map(|digit| u32::from(digit - b'0'))
+    }
+
+    /// The code as text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.listed().and_then(|it| it.get(..3)).unwrap_or("???")
+    }
+
+    fn listed(self) -> Option<&'static str> {
+        let entry = |index: usize| LISTED.get(index * ENTRY..index * ENTRY + ENTRY - 1);
+        let (mut low, mut high) = (0, LISTED.len().div_ceil(ENTRY));
+        while low < high {
+            let middle = low.midpoint(high);
+            let found = entry(middle)?;
+            match found.as_bytes().get(..3)?.cmp(&self.0[..]) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Some(found),
+            }
+        }
+        None
     }
 }
 

@@ -155,7 +155,7 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &'v [Value<'_>]) -
             _ => return Err(Fault::Type(".amount")),
         },
         Function::CurrencyOf => match argument(0)? {
-            Value::Money(it) => Value::Str(Cow::Owned(it.currency.as_str().to_owned())),
+            Value::Money(it) => Value::Str(Cow::Borrowed(it.currency.as_str())),
             _ => return Err(Fault::Type(".currency")),
         },
         Function::Decimal => match argument(0)? {
