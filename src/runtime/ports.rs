@@ -242,7 +242,7 @@ pub trait Changelogs: Send {
 pub struct LogError {
     /// The client's name of the error, such as `MSG_SIZE_TOO_LARGE`.
     pub code: &'static str,
-    /// What is to be done about it: decided in one place, [`crate::runtime::reaction`].
+    /// What is to be done about it: decided in one table, see [`crate::runtime::reaction`].
     pub reaction: crate::runtime::reaction::Reaction,
     /// What happened, in words.
     pub message: String,

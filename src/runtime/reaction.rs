@@ -1,4 +1,5 @@
-//! One reaction for each error: the table that decides what is done about an error of the log.
+//! What can be done about an error of the log. Which error gets which is decided in one table, by the adapter that knows the errors:
+//! `adapters/kafka/errors.rs`.
 
 /// What is done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

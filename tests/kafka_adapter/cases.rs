@@ -43,6 +43,20 @@ fn a_static_member_that_stays_is_still_there_when_its_process_is_not() {
 }
 
 #[test]
+fn a_member_whose_place_is_taken_stops_by_name() {
+    let world = KafkaWorld::new();
+    let mut first = member(&world);
+    let mut second = world.log_with(&world.settings("a"));
+    second.parts().consumer.subscribe(&[IN]).unwrap();
+    let error = until("an error", || {
+        drop(second.parts().consumer.poll(WAIT, 10, &mut |_| {}));
+        first.parts().consumer.poll(WAIT, 10, &mut |_| {}).err()
+    });
+    assert_eq!((error.code, error.reaction), ("FENCED_INSTANCE_ID", Reaction::Stop));
+    assert!(error.message.contains("another process runs with this instance.id"), "{error}");
+}
+
+#[test]
 fn rewinding_hands_out_no_stale_record() {
     const RECORDS: Offset = 20_000;
     let world = KafkaWorld::new();
@@ -198,13 +212,16 @@ fn a_broker_that_is_away_is_an_error_to_wait_out() {
     let error = until("an error", || log.parts().consumer.poll(WAIT, 10, &mut |_| {}).err());
     assert_eq!((error.code, error.reaction), ("_ALL_BROKERS_DOWN", Reaction::Retry));
     assert!(error.message.contains("is the broker up, and is bootstrap.servers right?"), "{error}");
+    // The group could not be told, and that is not kept back.
+    let error = log.parts().consumer.leave(false, Duration::from_millis(200)).unwrap_err();
+    assert_eq!((error.reaction, error.message.starts_with("leave the group: ")), (Reaction::Retry, true), "{error}");
 }
 
 #[test]
 fn the_admin_describes_and_resets() {
     let mut world = KafkaWorld::with(&[("retention.ms", "3600000")]);
     let topic = world.topic(out(0).topic).to_owned();
-    let found = world.admin.describe(&[topic.clone(), "no-such-topic".into()]).unwrap();
+    let found = world.admin.describe(&[topic, "no-such-topic".into()]).unwrap();
     let described = found[0].as_ref().unwrap();
     assert_eq!((described.partitions, described.configs["retention.ms"].as_str(), &found[1]), (6, "3600000", &None));
 

@@ -231,6 +231,8 @@ impl Consumer for KafkaConsumer {
             None => {}
         }
         if !stay {
+            // With the broker away the client would drop the request without a word.
+            self.reader.client.connect(bound).map_err(|it| log_error(&it, "leave the group"))?;
             self.reader.client.unsubscribe().map_err(|it| log_error(&it, "leave the group"))?;
             self.drain(until, |client| !client.is_member())?;
         }

@@ -235,6 +235,7 @@ impl Producer for KafkaProducer {
                 self.session()?
             }
         };
+        // Asked for a coordinator before a broker is connected, the client would wait for half a second before it asks again.
         let result = session.client.connect(INIT_WAIT).and_then(|()| session.client.init_transactions(INIT_WAIT));
         match &result {
             Ok(()) => session.state = State::Ready,

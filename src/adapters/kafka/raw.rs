@@ -235,10 +235,32 @@ impl Client {
         unsafe { sys::rd_kafka_queue_yield(self.queue.as_ptr()) }
     }
 
+    /// Waits at most `bound` until a broker is connected and has answered.
+    ///
+    /// # Errors
+    /// When no broker answers in time.
+    pub(super) fn connect(&self, bound: Duration) -> Result<(), Failure> {
+        let mut metadata = null();
+        // SAFETY: the handle lives; what is written is destroyed once, if it was written. Of no topic: only the brokers are asked for.
+        unsafe {
+            let code = numbers::rd_kafka_metadata(self.rk.as_ptr(), 0, null_mut(), &raw mut metadata, millis(bound));
+            if !metadata.is_null() {
+                sys::rd_kafka_metadata_destroy(metadata);
+            }
+            Failure::check(code)
+        }
+    }
+
     /// Calls back what is there, waiting at most `wait` for something.
     pub(super) fn serve(&self, wait: Duration) {
         // SAFETY: the handle lives.
         unsafe { sys::rd_kafka_poll(self.rk.as_ptr(), millis(wait)) };
+    }
+
+    /// The error that this client failed for as a whole, if it did.
+    fn fatal(&self) -> Option<Failure> {
+        // SAFETY: the handle lives.
+        unsafe { fatal(self.rk.as_ptr()) }
     }
 }
 
@@ -269,6 +291,17 @@ unsafe fn text(at: *const c_char) -> String {
 }
 
 /// # Safety
+/// `rk` is a live handle.
+unsafe fn fatal(rk: *mut sys::rd_kafka_t) -> Option<Failure> {
+    let mut reason = [0 as c_char; 512];
+    // SAFETY: said above; the buffer is as long as said, and terminated by the callee.
+    unsafe {
+        let code = numbers::rd_kafka_fatal_error(rk, reason.as_mut_ptr(), reason.len());
+        (code != 0).then(|| Failure { code, text: text(reason.as_ptr()), fatal: true, abortable: false, retriable: false })
+    }
+}
+
+/// # Safety
 /// `opaque` is null or the pointer set by [`Client::new`], whose client lives.
 unsafe fn call(opaque: *mut c_void, work: impl FnOnce(&dyn Callbacks)) {
     // SAFETY: said above; the box is never borrowed mutably after it was set.
@@ -293,10 +326,10 @@ unsafe extern "C" fn on_error(rk: *mut sys::rd_kafka_t, code: c_int, reason: *co
     let mut failure = Failure::of(code);
     // SAFETY: librdkafka gives a live handle, a terminated text or null, and our opaque.
     unsafe {
-        if failure.fatal {
-            let mut buffer = [0 as c_char; 512];
-            failure.code = numbers::rd_kafka_fatal_error(rk, buffer.as_mut_ptr(), buffer.len());
-            failure.text = text(buffer.as_ptr());
+        if failure.fatal
+            && let Some(reason) = fatal(rk)
+        {
+            failure = reason;
         } else if !reason.is_null() {
             failure.text = text(reason);
         }

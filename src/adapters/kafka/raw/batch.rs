@@ -41,7 +41,7 @@ impl Batch {
     /// The records.
     pub(in super::super) fn messages(&self) -> impl Iterator<Item = Message<'_>> {
         // The pointers are live messages of ours until they are cleared, which needs `&mut self`.
-        self.messages.iter().map(|at| Message { at: *at, life: std::marker::PhantomData })
+        self.messages.iter().map(|at| Message { at: *at, batch: self })
     }
 
     /// Gives the records back.
@@ -63,7 +63,7 @@ impl Drop for Batch {
 #[derive(Clone, Copy)]
 pub(in super::super) struct Message<'a> {
     at: *const sys::rd_kafka_message_t,
-    life: std::marker::PhantomData<&'a Batch>,
+    batch: &'a Batch,
 }
 
 impl<'a> Message<'a> {
@@ -73,10 +73,16 @@ impl<'a> Message<'a> {
         unsafe { (&raw const (*self.at).err).cast::<i32>().read() }
     }
 
-    /// The error in words.
+    /// The error in words; of a client that has failed as a whole, the error that it failed for.
     pub(in super::super) fn error(self) -> Failure {
+        let failure = Failure::of(self.code());
+        if failure.fatal
+            && let Some(reason) = self.batch.client.fatal()
+        {
+            return reason;
+        }
         // SAFETY: a live message; the text lives as long as it, and is copied.
-        unsafe { Failure { text: text(sys::rd_kafka_message_errstr(self.at)), ..Failure::of(self.code()) } }
+        unsafe { Failure { text: text(sys::rd_kafka_message_errstr(self.at)), ..failure } }
     }
 
     /// The topic as a number that is the same for all records of it, as long as a [`TopicHandle`] of it is held; 0 if there is none.

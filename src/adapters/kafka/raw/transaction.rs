@@ -91,23 +91,6 @@ impl Client {
         Ok(())
     }
 
-    /// Waits at most `bound` until a broker is connected and has answered. Asked for a coordinator before that, the client would wait
-    /// for half a second before it asks again.
-    ///
-    /// # Errors
-    /// When no broker answers in time.
-    pub(in super::super) fn connect(&self, bound: Duration) -> Result<(), Failure> {
-        let mut metadata = null();
-        // SAFETY: the handle lives; what is written is destroyed once, if it was written. Of no topic: only the brokers are asked for.
-        unsafe {
-            let code = numbers::rd_kafka_metadata(self.rk.as_ptr(), 0, null_mut(), &raw mut metadata, millis(bound));
-            if !metadata.is_null() {
-                sys::rd_kafka_metadata_destroy(metadata);
-            }
-            Failure::check(code)
-        }
-    }
-
     /// Takes the place of whoever had the transactional id.
     ///
     /// # Errors
