@@ -163,6 +163,7 @@ impl Worker {
             self.recycle = Some("a request of the last commit was retried or slow, and may arrive once more".to_owned());
         }
         self.rewinds = 0;
+        self.waiting = false;
         fail_point(fail_point::AFTER_COMMIT);
         for (tp, offset) in &offsets {
             if let Some(source) = self.tasks.sources.get_mut(tp) {

@@ -31,6 +31,8 @@ pub struct Worker {
     pub(super) last_commit: Duration,
     /// Transactions given up since one was committed.
     pub(super) rewinds: u32,
+    /// It was told that something is waited for; until the next commit.
+    pub(super) waiting: bool,
     /// Partitions are being given up: what is not committed is not read again here.
     pub(super) giving_up: bool,
     /// The producer must be made anew before the next transaction: why.
@@ -135,6 +137,7 @@ impl Worker {
             restore: Restore::default(),
             last_commit: clock.elapsed(),
             rewinds: 0,
+            waiting: false,
             giving_up: false,
             recycle: None,
             plan,
@@ -262,7 +265,12 @@ impl Worker {
     /// Does what the table says about an error of the consumer.
     pub(super) fn react(&mut self, error: LogError) -> Result<(), Error> {
         match error.reaction {
-            Reaction::Retry => Ok(()),
+            Reaction::Retry => {
+                if !std::mem::replace(&mut self.waiting, true) {
+                    (self.report)(&Change::Waiting { reason: error.to_string() });
+                }
+                Ok(())
+            }
             Reaction::AbortAndRewind | Reaction::LeaveTask | Reaction::RefuseRecord => self.rewind(&error.to_string(), false),
             Reaction::Recycle => self.rewind(&error.to_string(), true),
             Reaction::Stop => match error.partition {
