@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clap::Args;
+
 use crate::adapters::clock::SystemClock;
 use crate::adapters::kafka::{ClientSettings, KafkaLog};
 use crate::adapters::rocks::RocksStores;
@@ -12,7 +14,6 @@ use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
 use crate::cli::cluster;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::run::Options;
 use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
 use crate::engine::plan::Plan;
@@ -23,6 +24,20 @@ use crate::runtime::status::{Change, Report};
 use crate::runtime::supervisor::{Application, Ended, Restarts, Running, Worlds};
 use crate::runtime::topics::{self, Creation, Status, TopicState};
 use crate::runtime::worker::{Error, Limits, Start, World};
+
+/// How it is run, beyond the settings.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// Create missing input topics, too, with 6 partitions
+    #[arg(long)]
+    pub create_topics: bool,
+    /// Read, write and commit without the logic of the topologies: the limit to measure against
+    #[arg(long)]
+    pub null: bool,
+    /// At the end, keep the place in the group for session.timeout.ms: for a restart that moves no partition
+    #[arg(long)]
+    pub stay: bool,
+}
 
 /// Within this time a stop is over, committed or not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);

@@ -25,26 +25,12 @@ pub struct Run {
     #[command(flatten)]
     paths: Paths,
     #[command(flatten)]
-    options: Options,
+    options: application::Options,
     /// The number of workers (num.stream.threads)
     #[arg(long, value_name = "N")]
     threads: Option<String>,
     #[command(flatten)]
     settings: SettingFlags,
-}
-
-/// How it is run, beyond the settings.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct Options {
-    /// Create missing input topics, too, with 6 partitions
-    #[arg(long)]
-    pub create_topics: bool,
-    /// Read, write and commit without the logic of the topologies: the limit to measure against
-    #[arg(long)]
-    pub null: bool,
-    /// At the end, keep the place in the group for session.timeout.ms: for a restart that moves no partition
-    #[arg(long)]
-    pub stay: bool,
 }
 
 impl Run {
@@ -79,7 +65,7 @@ fn log_format(settings: &Settings) -> logging::Format {
 }
 
 /// Says what is going to be done: as lines for people, or as one log line.
-fn announce(settings: &Settings, plan: &Plan, options: Options) {
+fn announce(settings: &Settings, plan: &Plan, options: application::Options) {
     if log_format(settings) == logging::Format::Json {
         let topologies: Vec<String> = describe::topologies(plan).into_iter().map(|it| it.name).collect();
         tracing::info!(
@@ -98,7 +84,7 @@ fn announce(settings: &Settings, plan: &Plan, options: Options) {
     }
 }
 
-fn announcement(settings: &Settings, plan: &Plan, options: Options) -> Vec<String> {
+fn announcement(settings: &Settings, plan: &Plan, options: application::Options) -> Vec<String> {
     let workers = crate::cli::mistakes::count(usize::try_from(settings.num_stream_threads).unwrap_or(usize::MAX), "worker");
     let instance = settings.instance_id.as_ref().map(|it| format!(", instance {it}")).unwrap_or_default();
     let head = format!("goyt {}: application {}{instance}, {workers}", env!("CARGO_PKG_VERSION"), settings.application_id);

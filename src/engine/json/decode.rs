@@ -7,22 +7,12 @@ use std::fmt;
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
+use super::Envelope;
 use super::fill::{self, Filled};
 use crate::engine::failure::{Failure, code};
 use crate::engine::plan::EventPlan;
 use crate::engine::schema::{Kind, ObjectSchema, Property};
 use crate::engine::value::Value;
-
-/// The envelope of an event: what derived events need of their cause.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Envelope<'r> {
-    /// `eventId`.
-    pub event_id: u128,
-    /// `timestamp`, as it was written.
-    pub timestamp: Cow<'r, str>,
-    /// `timestamp`, microseconds since 1970.
-    pub micros: i64,
-}
 
 /// What a record turned out to be.
 #[derive(Debug, Clone, PartialEq)]

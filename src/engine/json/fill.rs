@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decode::Envelope;
+use super::Envelope;
 use crate::engine::decimal;
 use crate::engine::failure::{Failure, code};
 use crate::engine::schema::{Kind, ObjectSchema, Property};

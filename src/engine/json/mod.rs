@@ -3,3 +3,16 @@
 pub mod decode;
 pub mod encode;
 mod fill;
+
+use std::borrow::Cow;
+
+/// The envelope of an event: what derived events need of their cause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope<'r> {
+    /// `eventId`.
+    pub event_id: u128,
+    /// `timestamp`, as it was written.
+    pub timestamp: Cow<'r, str>,
+    /// `timestamp`, microseconds since 1970.
+    pub micros: i64,
+}

@@ -6,7 +6,7 @@
 use super::{Flow, Halt, Way, halt};
 use crate::engine::codec;
 use crate::engine::expr::{Expr, eval};
-use crate::engine::json::decode::Envelope;
+use crate::engine::json::Envelope;
 use crate::engine::json::encode;
 use crate::engine::plan::{Layout, Step};
 use crate::engine::record::TopicId;

@@ -14,7 +14,7 @@ mod unique;
 
 use crate::engine::expr::{Fault, Otherwise, eval};
 use crate::engine::failure::{Failure, code};
-use crate::engine::json::decode::Envelope;
+use crate::engine::json::Envelope;
 use crate::engine::plan::{Binding, Operator, Step, Subtopology};
 use crate::engine::record::{Millis, RecordRef};
 use crate::engine::state::overlay::Overlay;

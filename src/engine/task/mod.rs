@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::failure::Failure;
-use crate::engine::json::decode::{self, Decoded, Envelope};
+use crate::engine::json::Envelope;
+use crate::engine::json::decode::{self, Decoded};
 use crate::engine::operators::{self, Flow, Halt, Scratch, Stop, Way, read_repartition};
 use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
