@@ -10,6 +10,10 @@ pub struct Effects {
     headers: Vec<(Span, Option<Span>)>,
 }
 
+/// Memory that is kept from one sending to the next; what a long commit made necessary beyond it is given back.
+const KEPT_BYTES: usize = 2 << 20;
+const KEPT_OUTPUTS: usize = 16 << 10;
+
 /// A range of the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span(usize, usize);
@@ -90,9 +94,11 @@ impl Effects {
         self.headers.truncate(mark.headers);
     }
 
-    /// Takes back everything; keeps the memory.
+    /// Takes back everything; keeps as much memory as is commonly needed.
     pub fn clear(&mut self) {
         self.take_back(Mark { bytes: 0, outputs: 0, headers: 0 });
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.outputs.shrink_to(KEPT_OUTPUTS);
     }
 
     /// Begins an output.
