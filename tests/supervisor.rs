@@ -92,6 +92,7 @@ fn limits() -> Limits {
         buffer_max_bytes: 1 << 20,
         poll_max_records: 100,
         restore_max_records: 100,
+        task_retry: Duration::from_secs(1),
         task_cache_bytes: 1 << 16,
         start: Start::Earliest,
         stop_within: Duration::from_secs(2),

@@ -239,6 +239,7 @@ fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options
         buffer_max_bytes: bytes(settings.buffer_max_bytes),
         poll_max_records: bytes(settings.poll_max_records),
         restore_max_records: bytes(settings.restore_max_records),
+        task_retry: settings.task_retry_backoff,
         task_cache_bytes: bytes(settings.statestore_cache_max_bytes) / usize::try_from(tasks).unwrap_or(1).max(1),
         start: match settings.auto_offset_reset {
             OffsetReset::Earliest => Start::Earliest,

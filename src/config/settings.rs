@@ -125,7 +125,7 @@ settings! {
         instance_id: Option<String> = "instance.id", Unset("made once, kept in the state directory"), Name(100);
         /// The directory of the local state, one for each instance. Two processes never share one.
         state_dir: PathBuf = "state.dir", Is("state"), Limits::None;
-        /// Where metrics, health and the API are served. Port 0 takes any free one and prints it.
+        /// Where metrics, health and the API will be served. Nothing is yet.
         http_address: String = "http.address", Is("127.0.0.1:8080"), Address;
     }
     section "Processing" {
@@ -167,7 +167,7 @@ settings! {
         replication_factor: i32 = "replication.factor", Is("-1"), Between(-1, 32_767);
     }
     section "When something fails" {
-        /// The pause before a failed task is tried again; it doubles with each failure in a row, up to a minute.
+        /// The pause before a task whose state could not be written, such as on a full disk, is restored again.
         task_retry_backoff: Duration = "task.retry.backoff.ms", Is("1000"), Between(1, HOUR_MS);
         /// The pause before a failed worker is started again; it doubles with each failure in a row, up to a minute.
         worker_restart_backoff: Duration = "worker.restart.backoff.ms", Is("1000"), Between(1, HOUR_MS);

@@ -56,8 +56,6 @@ struct Batch {
 
 /// Longest wait for the bounds of a changelog.
 const BOUNDS_WITHIN: Duration = Duration::from_secs(30);
-/// Pause before a store that could not be written is restored again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Progress is told at most that often.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
@@ -238,7 +236,7 @@ impl Worker {
     }
 
     fn write_restored(&mut self, changelog: TopicPartition, batch: &Batch) {
-        let now = self.clock.elapsed();
+        let (now, again_after) = (self.clock.elapsed(), self.limits.task_retry);
         let Self { tasks, restore, log, report, .. } = self;
         let Some(reading) = restore.reading.get_mut(&changelog) else { return };
         let Some(open) = tasks.iter_mut().find(|it| it.task.id == reading.task) else { return };
@@ -259,7 +257,7 @@ impl Worker {
                 let task = open.task.id.clone();
                 report(&Change::Waiting { reason: format!("state of {task} could not be written, trying again: {error}") });
                 restore.stop_task(&task, log.parts().changelogs);
-                restore.again.insert(task, now + AGAIN_AFTER);
+                restore.again.insert(task, now + again_after);
             }
         }
     }
@@ -305,7 +303,7 @@ impl Worker {
 
     /// The stores of these tasks could not be written: they are to be restored, a little later.
     pub(super) fn restore_again(&mut self, tasks: &[usize]) {
-        let due = self.clock.elapsed() + AGAIN_AFTER;
+        let due = self.clock.elapsed() + self.limits.task_retry;
         let mut sources = Vec::new();
         for index in tasks {
             let Some(open) = self.tasks.get_mut(*index) else { continue };

@@ -52,6 +52,8 @@ pub struct Limits {
     pub poll_max_records: usize,
     /// `restore.max.records`: at most so many changelog records a round.
     pub restore_max_records: usize,
+    /// `task.retry.backoff.ms`: pause before a task whose state could not be written is restored again.
+    pub task_retry: Duration,
     /// Recent state in memory, of each task: its part of `statestore.cache.max.bytes`.
     pub task_cache_bytes: usize,
     /// `auto.offset.reset`: where to start without a committed offset.
