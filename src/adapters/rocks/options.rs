@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, InfoLogger, LogLevel, Options, WriteBufferManager};
+use rocksdb::{
+    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, InfoLogger, LogLevel, Options, WriteBufferManager,
+};
 
 /// Write-ahead log a database may hold before it flushes what lies in it: bounds the disk, and what an open has to read again.
 const WAL_BYTES_MAX: u64 = 32 << 20;
