@@ -24,7 +24,7 @@ impl Currency {
     /// How many decimals its minor unit has; `None` when ISO 4217 does not know the code.
     #[must_use]
     pub fn minor_units(self) -> Option<u32> {
-        self.listed()?.bytes().nth(3).map(|digit| u32::from(digit - b'0'))
+        self.listed()?.as_bytes().get(3).map(|digit| u32::from(digit - b'0'))
     }
 
     /// The code as text.
