@@ -1,7 +1,6 @@
 //! The real binary as a child process: started, listened to, killed, stopped, and never left behind.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -86,7 +85,6 @@ impl Goyt {
     pub fn wait(mut self) -> End {
         let start = Instant::now();
         let status = wait::until("the process to end", || self.child.try_wait().expect("its state"));
-        assert_eq!(status.signal(), None, "ended by a signal");
         End { status, took: start.elapsed(), lines: self.lines() }
     }
 
