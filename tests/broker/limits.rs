@@ -44,7 +44,7 @@ fn a_refused_output_is_a_dead_letter() {
 fn memory_stays_bounded_under_lag() {
     const PARTITIONS: i32 = 16;
     const LAG: u64 = 5_000_000;
-    const PROCESSED: usize = 600_000;
+    const PROCESSED: usize = 300_000;
     const REST: u64 = 64 * MEBIBYTE;
     // Each bounds a part of the memory; docs/configuration.md says which.
     const BOUNDS: [(&str, u64); 8] = [
