@@ -22,8 +22,8 @@ fn a_crash_at_any_step_of_a_commit_loses_and_doubles_nothing() {
         for times in TIMES {
             let events = platform.events(&LOAD);
             stage.send(&events);
-            let end = Goyt::start_with(&stage, "a", &[("GOYT_FAIL_POINT", &format!("{point}:{times}"))]).wait();
-            assert!(!end.status.success(), "it did not come to {point} for the {times}. time: {:?}", end.lines);
+            let end = Goyt::start_with(&stage, "a", &[("GOYT_FAIL_POINT", &format!("{point}:{times}"))]).wait_for_crash();
+            assert_eq!(end.status.code(), None, "it did not come to {point} for the {times}. time: {:?}", end.lines);
         }
     }
     let goyt = Goyt::start(&stage, "a");

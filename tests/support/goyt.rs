@@ -82,7 +82,14 @@ impl Goyt {
     }
 
     /// Waits until it ends by itself.
-    pub fn wait(mut self) -> End {
+    pub fn wait(self) -> End {
+        let end = self.wait_for_crash();
+        assert_eq!(end.status.signal(), None, "ended by a signal");
+        end
+    }
+
+    /// Waits until it ends by itself, be it by a crash.
+    pub fn wait_for_crash(mut self) -> End {
         let start = Instant::now();
         let status = wait::until("the process to end", || self.child.try_wait().expect("its state"));
         End { status, took: start.elapsed(), lines: self.lines() }
