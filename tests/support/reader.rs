@@ -122,7 +122,7 @@ pub fn ends(topic: &str, isolation: &str) -> Vec<i64> {
     partitions(topic).into_iter().map(end).collect()
 }
 
-/// All topics of the broker.
+/// All topics of the broker, by name.
 pub fn topics() -> Vec<String> {
     let metadata = looker("read_committed").fetch_metadata(None, REQUEST).expect("metadata");
     let mut names: Vec<String> = metadata.topics().iter().map(|it| it.name().to_owned()).collect();

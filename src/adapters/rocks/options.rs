@@ -120,7 +120,12 @@ fn database(settings: &RocksSettings, write_buffers: &WriteBufferManager) -> Opt
     options.set_manifest_preallocation_size(MANIFEST_PREALLOCATED_BYTES);
 
     // A log file of its own would cost each database 130 KB of memory, and be read by nobody.
-    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, |_, text| tracing::warn!("RocksDB: {}", text.trim_end())));
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, |level, text| {
+        // Headers, the list of all options, come whatever the level.
+        if matches!(level, LogLevel::Warn | LogLevel::Error | LogLevel::Fatal) {
+            tracing::warn!("RocksDB: {}", text.trim_end());
+        }
+    }));
     options
 }
 
