@@ -1,6 +1,7 @@
 //! The real binary as a child process: started, listened to, killed, stopped, and never left behind.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
