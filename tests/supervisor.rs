@@ -43,6 +43,8 @@ impl Worlds for Failing {
             stores: Box::new(MemoryStores::new()),
             clock: self.clock(),
             report: Arc::new(move |it: &Change| changes.lock().unwrap().push(it.clone())),
+            worker,
+            board: Arc::default(),
         })
     }
 

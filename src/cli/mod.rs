@@ -1,20 +1,19 @@
 //! The command line: what was asked for, and where it is done. One file per command.
 
 pub mod application;
+mod author;
 mod cluster;
 pub mod describe;
 pub mod exit;
+mod kafka;
 mod mistakes;
+mod operate;
 pub mod out;
-mod reset;
 pub mod run;
 pub mod settings;
 pub mod signals;
 mod sources;
-mod test;
-mod topics;
 pub mod topology_test;
-mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -48,10 +47,10 @@ Exit codes: 0 done, 1 failed or differs, 2 usage, 69 Kafka can't be reached, 75 
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
-    Validate(validate::Validate),
-    Test(test::Test),
-    Topics(topics::Topics),
-    Reset(reset::Reset),
+    Validate(author::validate::Validate),
+    Test(author::test::Test),
+    Topics(operate::topics::Topics),
+    Reset(operate::reset::Reset),
 }
 
 /// The topologies that a command is about.

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
 use crate::cli::signals;
-use crate::cli::{Paths, application, describe, out, plan};
+use crate::cli::{Paths, application, describe, kafka, out, plan};
 use crate::config::{LogFormat, Settings, reference};
 use crate::engine::plan::Plan;
 use crate::telemetry::logging;
@@ -45,7 +45,7 @@ impl Run {
         logging::init(log_format(&settings));
         announce(&settings, &plan, self.options);
         let stop = signals::listen().map_err(|error| Failure::new(Exit::FAILED, format!("signals can't be received: {error}")))?;
-        application::run(&settings, &plan, self.options, &stop).or_else(|failure| {
+        kafka::run(&settings, &plan, self.options, &stop).or_else(|failure| {
             if log_format(&settings) == logging::Format::Json {
                 tracing::error!("{}", failure.message);
                 return Ok(failure.exit);

@@ -2,8 +2,10 @@
 
 pub mod admin;
 mod assignment;
+pub mod board;
 mod commit;
 pub mod fail_point;
+pub mod operations;
 pub mod ports;
 pub mod reaction;
 pub mod reset;

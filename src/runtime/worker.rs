@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::board::Board;
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
 use super::restore::Restore;
@@ -22,6 +23,9 @@ pub struct Worker {
     pub(super) stores: Box<dyn Stores>,
     pub(super) clock: Box<dyn Clock>,
     pub(super) report: Arc<Report>,
+    /// Its number among the workers of its process.
+    pub(super) number: usize,
+    pub(super) board: Arc<Board>,
     pub(super) tasks: Tasks,
     /// What was done and is not sent yet.
     pub(super) effects: Effects,
@@ -117,6 +121,8 @@ const RESTORE_WAIT: Duration = Duration::from_millis(20);
 
 /// What the world gives a worker.
 pub struct World {
+    /// The worker's number among those of its process.
+    pub worker: usize,
     /// Its log.
     pub log: Box<dyn Log>,
     /// The stores of its tasks.
@@ -125,13 +131,15 @@ pub struct World {
     pub clock: Box<dyn Clock>,
     /// Who is told of changes.
     pub report: Arc<Report>,
+    /// Where the worker shows what it does.
+    pub board: Arc<Board>,
 }
 
 impl Worker {
     /// A worker that has not joined yet. `partitions`: the partition count of each topic of the plan.
     #[must_use]
     pub fn new(plan: Arc<Plan>, partitions: Vec<i32>, limits: Limits, world: World) -> Self {
-        let World { log, stores, clock, report } = world;
+        let World { worker, log, stores, clock, report, board } = world;
         Self {
             tasks: Tasks::new(Arc::clone(&plan), partitions, limits.task_cache_bytes, limits.null),
             effects: Effects::default(),
@@ -148,6 +156,8 @@ impl Worker {
             stores,
             clock,
             report,
+            number: worker,
+            board,
         }
     }
 
@@ -200,6 +210,7 @@ impl Worker {
         if let Err(error) = self.log.parts().consumer.leave(stay, left) {
             (self.report)(&Change::Waiting { reason: format!("the group could not be told: {error}") });
         }
+        self.board.take_down(self.number);
         matches!(committed, Ok(true))
     }
 

@@ -1,3 +1,4 @@
 //! What the program says of itself while it runs.
 
+pub mod histogram;
 pub mod logging;

@@ -9,6 +9,7 @@ use super::store::MemoryStores;
 use super::{Identity, MemoryLog};
 use crate::engine::plan::{Plan, Role};
 use crate::engine::record::Millis;
+use crate::runtime::board::Board;
 use crate::runtime::status::{Change, Report};
 use crate::runtime::worker::{Error, Limits, Start, Worker, World};
 
@@ -20,6 +21,8 @@ pub struct TopologyDriver {
     pub stores: MemoryStores,
     /// Time.
     pub clock: VirtualClock,
+    /// What the workers show of themselves.
+    pub board: Arc<Board>,
     plan: Arc<Plan>,
     partitions: i32,
     changes: Arc<Mutex<Vec<Change>>>,
@@ -39,7 +42,7 @@ impl TopologyDriver {
             cluster.create_topic(&topic.name, partitions);
         }
         let (stores, clock) = (MemoryStores::new(), VirtualClock::at(now));
-        Self { cluster, stores, clock, plan, partitions, changes: Arc::default() }
+        Self { cluster, stores, clock, board: Arc::default(), plan, partitions, changes: Arc::default() }
     }
 
     /// A worker that has not joined; `member` is its place in the group, the same after a restart.
@@ -54,10 +57,12 @@ impl TopologyDriver {
         let changes = Arc::clone(&self.changes);
         let report: Arc<Report> = Arc::new(move |it: &Change| changes.lock().unwrap_or_else(PoisonError::into_inner).push(it.clone()));
         let world = World {
+            worker: 0,
             log: Box::new(MemoryLog::new(&self.cluster, identity, topics)),
             stores: Box::new(self.stores.clone()),
             clock: Box::new(self.clock.clone()),
             report,
+            board: Arc::clone(&self.board),
         };
         let partitions = vec![self.partitions; self.plan.topics.len()];
         Worker::new(Arc::clone(&self.plan), partitions, limits(), world)

@@ -1,0 +1,4 @@
+//! Commands for those who run an application: one file each.
+
+pub mod reset;
+pub mod topics;

@@ -1,0 +1,4 @@
+//! What people do with an application beside running it: look at lag and state, handle dead letters, replay. Over ports, like the loop.
+
+pub mod access;
+pub mod lag;
