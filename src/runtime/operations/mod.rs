@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod exposition;
 pub mod lag;
 pub mod reset;
 pub mod topics;
