@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ports::{GroupEvent, Parts};
+use super::ports::GroupEvent;
 use super::status::Change;
 use super::tasks::{Disk, Source, State};
 use super::worker::{Error, Start, Worker};
@@ -159,9 +159,8 @@ impl Worker {
 
     /// Reads the partitions whose tasks are all running.
     pub(super) fn resume_ready(&mut self) -> Result<(), Error> {
-        let ready = self.tasks.ready();
-        let Parts { consumer, .. } = self.log.parts();
-        consumer.resume(&ready)?;
+        let ready: Vec<_> = self.tasks.ready().into_iter().filter(|it| !self.flow.holds(it.topic)).collect();
+        self.log.parts().consumer.resume(&ready)?;
         Ok(())
     }
 }
