@@ -3,6 +3,8 @@
 pub mod access;
 pub mod admin;
 pub mod exposition;
+pub mod audit;
+pub mod dead_letters;
 pub mod lag;
 pub mod reset;
 pub mod topics;
