@@ -15,6 +15,7 @@ pub struct Board {
     pictures: Mutex<BTreeMap<usize, Arc<Picture>>>,
     lag: Mutex<Arc<[LagReport]>>,
     counters: Mutex<Counters>,
+    turns: Mutex<BTreeMap<usize, Millis>>,
 }
 
 /// What a worker shows of itself. All counts are of committed records, since the worker's start.
@@ -163,6 +164,18 @@ impl Board {
     /// Takes a worker's picture down: it has ended.
     pub fn take_down(&self, worker: usize) {
         locked(&self.pictures).remove(&worker);
+        locked(&self.turns).remove(&worker);
+    }
+
+    /// Notes that a worker's loop turned, or its pause between starts.
+    pub fn turn(&self, worker: usize, at: Millis) {
+        locked(&self.turns).insert(worker, at);
+    }
+
+    /// When the loop of each worker turned last, wall clock.
+    #[must_use]
+    pub fn turns(&self) -> Vec<(usize, Millis)> {
+        locked(&self.turns).iter().map(|(worker, at)| (*worker, *at)).collect()
     }
 
     /// The latest picture of each worker.
