@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::view::View;
-use crate::adapters::kafka::{ClientSettings, KafkaLog};
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
@@ -49,9 +49,10 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let instance = directory.instance_id(settings.instance_id.as_deref()).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let clock = SystemClock::start();
     let (plan, board) = (Arc::new(plan.clone()), Arc::new(Board::default()));
+    let stores = RocksStores::new(Arc::clone(&directory), &rocks(settings));
     let known = Arc::new(OnceLock::new());
     // Before Kafka is waited for: whoever probes is told that it is.
-    let server = http::start(settings, view(settings, &plan, &board, &instance, &known))?;
+    let server = http::start(settings, view(settings, &plan, &stores, &board, &instance, &known))?;
     let Some(states) = prepare_topics(settings, &plan, options, stop, &clock)? else { return Ok(Exit::OK) };
     let partitions: Vec<i32> = states.iter().map(|it| it.found.unwrap_or(0)).collect();
     let partitions = known.get_or_init(|| partitions).clone();
@@ -60,7 +61,7 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let worlds = KafkaWorlds {
         clients: cluster::clients(settings, &instance),
         topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores: RocksStores::new(Arc::clone(&directory), &rocks(settings)),
+        stores,
         report: Arc::clone(&report),
         board: Arc::clone(&board),
     };
@@ -80,7 +81,14 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
 }
 
 /// What HTTP shows.
-fn view(settings: &Settings, plan: &Arc<Plan>, board: &Arc<Board>, instance: &str, partitions: &Arc<OnceLock<Vec<i32>>>) -> View {
+fn view(
+    settings: &Settings,
+    plan: &Arc<Plan>,
+    stores: &RocksStores,
+    board: &Arc<Board>,
+    instance: &str,
+    partitions: &Arc<OnceLock<Vec<i32>>>,
+) -> View {
     let clock = SystemClock::start();
     View {
         plan: Arc::clone(plan),
@@ -88,10 +96,10 @@ fn view(settings: &Settings, plan: &Arc<Plan>, board: &Arc<Board>, instance: &st
         instance: instance.to_owned(),
         workers: usize::try_from(settings.num_stream_threads).unwrap_or(1),
         board: Arc::clone(board),
-        access: None,
-        states: None,
+        access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
+        states: Arc::new(stores.clone()),
         metrics: Box::new(String::new),
-        now: Box::new(move || clock.now()),
+        now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }
 }

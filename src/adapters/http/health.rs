@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use crate::adapters::http::view::View;
+use crate::adapters::http::served::Served;
 use crate::engine::record::Millis;
 use crate::runtime::board::Picture;
 use crate::runtime::tasks;
@@ -49,9 +49,9 @@ fn answer(checks: Vec<Check>) -> (StatusCode, Json<Health>) {
 }
 
 /// `GET /livez`
-pub(super) async fn live(State(view): State<Arc<View>>) -> (StatusCode, Json<Health>) {
-    let now = (view.now)();
-    let turned = view.board.turns().into_iter().map(|(worker, at)| loop_turns(worker, now - at)).collect::<Vec<_>>();
+pub(super) async fn live(State(served): State<Arc<Served>>) -> (StatusCode, Json<Health>) {
+    let now = served.now();
+    let turned = served.view.board.turns().into_iter().map(|(worker, at)| loop_turns(worker, now - at)).collect::<Vec<_>>();
     answer(if turned.is_empty() { vec![Check::new("loop", true, "no worker has started yet")] } else { turned })
 }
 
@@ -62,10 +62,11 @@ fn loop_turns(worker: usize, ago: Millis) -> Check {
 }
 
 /// `GET /readyz`
-pub(super) async fn ready(State(view): State<Arc<View>>) -> (StatusCode, Json<Health>) {
+pub(super) async fn ready(State(served): State<Arc<Served>>) -> (StatusCode, Json<Health>) {
+    let view = &served.view;
     let pictures = view.board.pictures();
     let mut checks = vec![assigned(view.workers, &pictures), tasks_run(&pictures)];
-    checks.push(match view.kafka() {
+    checks.push(match served.peers.kafka(served.now()) {
         None => Check::new("kafka", true, "it answers"),
         Some(why) => Check::new("kafka", false, why),
     });

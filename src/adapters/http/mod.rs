@@ -3,9 +3,13 @@
 mod connection;
 mod guard;
 mod health;
+mod lag;
 mod openapi;
+mod peers;
 mod problem;
 mod routes;
+mod served;
+mod stores;
 mod tasks;
 mod topologies;
 pub mod view;
@@ -19,12 +23,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::adapters::http::guard::{Gate, Token};
+use crate::adapters::http::peers::{Asking, Peers};
+use crate::adapters::http::served::Served;
 use crate::adapters::http::view::View;
 
 /// How long requests under way may take when the server ends.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
-/// Threads for calls that block: reading state, and asking Kafka.
-const BLOCKING_THREADS: usize = 4;
 /// The shortest token that is taken.
 pub const TOKEN_MIN: usize = 16;
 
@@ -65,6 +69,7 @@ pub struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    _asking: Asking,
 }
 
 impl Server {
@@ -86,12 +91,14 @@ impl Server {
         let gate = Gate::new(address.ip().is_loopback(), token);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS)
+            .max_blocking_threads(served::THREADS)
             .thread_name("http-read")
             .build()
             .map_err(HttpError::Thread)?;
         let (stop, stopped) = oneshot::channel();
-        let router = routes::router(Arc::new(view), Arc::new(gate));
+        let peers = Arc::new(Peers::default());
+        let asking = Asking::start(&view, &peers).map_err(HttpError::Thread)?;
+        let router = routes::router(Arc::new(Served::new(view, peers)), Arc::new(gate));
         let serve = move || {
             runtime.block_on(connection::serve(listener, router, stopped, STOP_WITHIN));
             // A call that blocks is not waited for: it only reads.
@@ -99,7 +106,7 @@ impl Server {
         };
         let thread = Builder::new().name("http".to_owned()).spawn(serve).map_err(HttpError::Thread)?;
         tracing::info!("http at http://{address}");
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, stop: Some(stop), thread: Some(thread), _asking: asking })
     }
 
     /// Where it listens.

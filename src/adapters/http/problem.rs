@@ -1,5 +1,7 @@
 //! Errors as problem details (RFC 9457): what is wrong, and what to do.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -12,6 +14,7 @@ pub(super) struct Problem {
     title: &'static str,
     detail: String,
     hint: String,
+    more: BTreeMap<&'static str, String>,
     header: Option<(HeaderName, String)>,
 }
 
@@ -23,18 +26,27 @@ struct Body<'a> {
     status: u16,
     detail: &'a str,
     hint: &'a str,
+    #[serde(flatten)]
+    more: &'a BTreeMap<&'static str, String>,
 }
 
 impl Problem {
     /// `kind` is the last part of its `type`; `detail` is about this one case.
     pub(super) fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, title, detail: detail.into(), hint: String::new(), header: None }
+        Self { status, kind, title, detail: detail.into(), hint: String::new(), more: BTreeMap::new(), header: None }
     }
 
     /// With what to do.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// With a member of its own.
+    #[must_use]
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.more.insert(name, value.into());
         self
     }
 
@@ -75,6 +87,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             hint: &self.hint,
+            more: &self.more,
         };
         // A struct of texts and a number can always be written.
         let text = serde_json::to_string_pretty(&body).unwrap_or_default();

@@ -11,14 +11,14 @@ use axum::routing::get;
 
 use crate::adapters::http::guard::{self, Gate};
 use crate::adapters::http::problem::Problem;
-use crate::adapters::http::view::View;
-use crate::adapters::http::{health, openapi, tasks, topologies};
+use crate::adapters::http::served::Served;
+use crate::adapters::http::{health, lag, openapi, stores, tasks, topologies};
 
 /// The most bytes of a request's body.
 const BODY_MAX: usize = 256 << 10;
 
 /// All routes.
-pub(super) fn router(view: Arc<View>, gate: Arc<Gate>) -> Router {
+pub(super) fn router(served: Arc<Served>, gate: Arc<Gate>) -> Router {
     let probes = Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready));
     let reads = Router::new()
         .route("/metrics", get(metrics))
@@ -26,6 +26,10 @@ pub(super) fn router(view: Arc<View>, gate: Arc<Gate>) -> Router {
         .route("/api/v1/topologies", get(topologies::list))
         .route("/api/v1/tasks", get(tasks::tasks))
         .route("/api/v1/topics", get(tasks::topics))
+        .route("/api/v1/lag", get(lag::list))
+        .route("/api/v1/stores", get(stores::list))
+        .route("/api/v1/stores/{store}", get(stores::scan))
+        .route("/api/v1/stores/{store}/{*key}", get(stores::get))
         .route_layer(from_fn_with_state(Arc::clone(&gate), guard::read));
     Router::new()
         .merge(probes)
@@ -35,12 +39,12 @@ pub(super) fn router(view: Arc<View>, gate: Arc<Gate>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn_with_state(gate, guard::host))
         .layer(from_fn(guard::headers))
-        .with_state(view)
+        .with_state(served)
 }
 
 /// `GET /metrics`
-async fn metrics(State(view): State<Arc<View>>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (view.metrics)()).into_response()
+async fn metrics(State(served): State<Arc<Served>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (served.view.metrics)()).into_response()
 }
 
 async fn unknown(uri: Uri) -> Problem {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::adapters::http::served::Served;
 use crate::adapters::http::view::View;
 use crate::engine::record::Offset;
 use crate::engine::task::Outcomes;
@@ -63,10 +64,11 @@ struct Dead {
 }
 
 /// `GET /api/v1/tasks`
-pub(super) async fn tasks(State(view): State<Arc<View>>) -> Json<Tasks> {
+pub(super) async fn tasks(State(served): State<Arc<Served>>) -> Json<Tasks> {
+    let view = &served.view;
     let mut tasks = Vec::new();
     for picture in view.board.pictures() {
-        tasks.extend(picture.tasks.iter().map(|it| task(&view, &picture, it)));
+        tasks.extend(picture.tasks.iter().map(|it| task(view, &picture, it)));
     }
     tasks.sort_by(|a, b| a.id.cmp(&b.id));
     Json(Tasks { tasks })
@@ -135,7 +137,8 @@ struct Counts {
 }
 
 /// `GET /api/v1/topics`
-pub(super) async fn topics(State(view): State<Arc<View>>) -> Json<Topics> {
+pub(super) async fn topics(State(served): State<Arc<Served>>) -> Json<Topics> {
+    let view = &served.view;
     let pictures = view.board.pictures();
     let sum = |index: usize, of: fn(&TopicCounts) -> u64| pictures.iter().filter_map(|it| it.topics.get(index)).map(of).sum();
     let topics = view.plan.topics.iter().enumerate().map(|(index, topic)| Topic {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::adapters::http::view::View;
+use crate::adapters::http::served::Served;
 use crate::engine::expr::Otherwise;
 use crate::engine::plan::{Binding, Late, Operator, Plan, Step, Subtopology};
 use crate::engine::record::TopicId;
@@ -51,7 +51,8 @@ struct Edge {
 }
 
 /// `GET /api/v1/topologies`
-pub(super) async fn list(State(view): State<Arc<View>>) -> Json<Topologies> {
+pub(super) async fn list(State(served): State<Arc<Served>>) -> Json<Topologies> {
+    let view = &served.view;
     let mut names: Vec<&str> = view.plan.subtopologies.iter().map(|it| it.topology.as_str()).collect();
     names.dedup();
     Json(Topologies {

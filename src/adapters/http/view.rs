@@ -21,13 +21,13 @@ pub struct View {
     /// What the workers show of themselves.
     pub board: Arc<Board>,
     /// Topics, read outside the group.
-    pub access: Option<Arc<dyn Access>>,
+    pub access: Arc<dyn Access>,
     /// Committed state.
-    pub states: Option<Arc<dyn StateReader>>,
+    pub states: Arc<dyn StateReader>,
     /// The text for Prometheus.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Wall-clock time.
-    pub now: Box<dyn Fn() -> Millis + Send + Sync>,
+    pub now: Arc<dyn Fn() -> Millis + Send + Sync>,
     /// Where state is kept, when it is on a disk.
     pub state_dir: Option<PathBuf>,
 }
@@ -46,10 +46,5 @@ impl View {
     /// The subtopology of a task.
     pub(super) fn subtopology(&self, task: &TaskPicture) -> Option<&Subtopology> {
         self.plan.subtopologies.get(task.subtopology)
-    }
-
-    /// Why Kafka does not answer; `None`: it does.
-    pub(super) fn kafka(&self) -> Option<String> {
-        None
     }
 }
