@@ -38,7 +38,7 @@ pub struct Application {
     pub restarts: Restarts,
     /// Who is told of changes.
     pub report: Arc<Report>,
-    /// Where it is noted that loops turn.
+    /// Where failures of workers are counted, and that loops turn.
     pub board: Arc<Board>,
 }
 
@@ -124,6 +124,7 @@ impl Application {
             let give_up = error.is_final() || self.restarts.max < failures;
             let backoff = self.restarts.backoff.saturating_mul(1 << (failures - 1).min(16)).min(self.restarts.backoff_max);
             let again_in = (!give_up).then_some(backoff);
+            self.board.count(|it| it.worker_failures += 1);
             (self.report)(&Change::WorkerFailed { worker: n, reason: error.to_string(), again_in });
             if give_up {
                 return Ended::Failed;

@@ -29,7 +29,7 @@ fn an_instance_is_ready_when_it_has_its_place_and_all_its_tasks_run() {
     assert_eq!(ready(&site), (503, vec!["assigned: 0 of 1 workers have their place in the group".to_owned()]));
     site.board.put(site.picture(|_| false));
     assert_eq!(ready(&site).0, 200, "a place without tasks is a place");
-    site.board.take_down(0);
+    site.board.take_down(&site.picture(|_| false));
     assert_eq!(ready(&site).0, 503, "a worker that has ended");
 }
 

@@ -13,7 +13,7 @@ use goyt::engine::plan::Plan;
 use goyt::engine::record::{TopicId, TopicPartition};
 use goyt::engine::task::Outcomes;
 use goyt::engine::topology::{Sources, plan};
-use goyt::runtime::board::{Board, Picture, SourcePicture, TaskPicture, Times, TopicCounts};
+use goyt::runtime::board::{Board, Picture, SourcePicture, TaskPicture, TopicCounts, Totals, Waiting};
 use goyt::runtime::tasks::State;
 use goyt::runtime::worker::Worker;
 
@@ -142,12 +142,8 @@ impl Site {
             assigned: true,
             sources: tasks.iter().map(|it| SourcePicture { partition: it.source, position: 7, committed: Some(5) }).collect(),
             tasks,
-            topics: (0..).zip(&self.plan.topics).map(|(n, _)| counts(n)).collect(),
-            times: Times::default(),
-            commits: 3,
-            rewinds: 0,
-            recycles: 0,
-            accounting_errors: 0,
+            totals: Totals { topics: (0..).zip(&self.plan.topics).map(|(n, _)| counts(n)).collect(), ..Totals::default() },
+            waiting: Waiting::default(),
         }
     }
 

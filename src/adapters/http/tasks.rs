@@ -139,13 +139,16 @@ struct Counts {
 /// `GET /api/v1/topics`
 pub(super) async fn topics(State(served): State<Arc<Served>>) -> Json<Topics> {
     let view = &served.view;
-    let pictures = view.board.pictures();
-    let sum = |index: usize, of: fn(&TopicCounts) -> u64| pictures.iter().filter_map(|it| it.topics.get(index)).map(of).sum();
-    let topics = view.plan.topics.iter().enumerate().map(|(index, topic)| Topic {
-        name: topic.name.clone(),
-        role: topic.role.name(),
-        consumed: Counts { records: sum(index, |it| it.consumed_records), bytes: sum(index, |it| it.consumed_bytes) },
-        published: Counts { records: sum(index, |it| it.published_records), bytes: sum(index, |it| it.published_bytes) },
+    let totals = view.board.totals();
+    let of = |index: usize| totals.topics.get(index).copied().unwrap_or_default();
+    let topics = view.plan.topics.iter().enumerate().map(|(index, topic)| {
+        let TopicCounts { consumed_records, consumed_bytes, published_records, published_bytes } = of(index);
+        Topic {
+            name: topic.name.clone(),
+            role: topic.role.name(),
+            consumed: Counts { records: consumed_records, bytes: consumed_bytes },
+            published: Counts { records: published_records, bytes: published_bytes },
+        }
     });
     Json(Topics { topics: topics.collect() })
 }
