@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::adapters::http::Server;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
@@ -47,6 +48,8 @@ pub struct Site {
     pub report: Arc<Report>,
     /// Time.
     pub clock: Box<dyn Clock>,
+    /// HTTP, until the end.
+    pub server: Option<Server>,
     /// Removes the state of tasks that moved away; called now and then with the time.
     pub clean: Box<dyn FnMut(Millis)>,
 }

@@ -6,5 +6,6 @@ pub mod audit;
 pub mod dead_letters;
 pub mod exposition;
 pub mod lag;
+pub mod queries;
 pub mod reset;
 pub mod topics;
