@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
-use crate::adapters::kafka::{ClientSettings, KafkaLog};
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
@@ -19,6 +19,7 @@ use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::Report;
@@ -51,8 +52,9 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let partitions: Vec<i32> = states.iter().map(|it| it.found.unwrap_or(0)).collect();
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let (report, board) = (application::report(&open), Arc::new(Board::default()));
+    let clients = cluster::clients(settings, &instance);
     let worlds = KafkaWorlds {
-        clients: cluster::clients(settings, &instance),
+        clients: clients.clone(),
         topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
         stores: RocksStores::new(Arc::clone(&directory), &rocks(settings)),
         report: Arc::clone(&report),
@@ -66,6 +68,7 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
         worlds: Arc::new(worlds),
         board,
         report,
+        access: Arc::new(KafkaAccess::new(&clients)),
         clock: Box::new(clock),
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
@@ -109,7 +112,13 @@ fn prepare_topics(
     let mut said = false;
     loop {
         match look_and_create(plan, creation, &mut *admin) {
-            Ok(states) => return faults(&states).map_or(Ok(Some(states)), Err),
+            Ok(states) => {
+                if let Some(fault) = faults(&states) {
+                    return Err(fault);
+                }
+                prepare_reports(settings, &mut *admin);
+                return Ok(Some(states));
+            }
             Err(AdminError::Unreachable(_)) => {
                 if !std::mem::replace(&mut said, true) {
                     tracing::warn!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers);
@@ -124,6 +133,16 @@ fn prepare_topics(
             }
             clock.sleep(LOOK_EVERY);
         }
+    }
+}
+
+/// The topic of lag reports. An application runs without it, too.
+fn prepare_reports(settings: &Settings, admin: &mut dyn Admin) {
+    if settings.lag_report_interval.is_zero() {
+        return;
+    }
+    if let Err(error) = reporter::prepare(admin, &settings.application_id, settings.replication_factor) {
+        tracing::warn!("the topic of lag reports can't be created: {error}");
     }
 }
 

@@ -127,6 +127,9 @@ settings! {
         state_dir: PathBuf = "state.dir", Is("state"), Limits::None;
         /// Where metrics, health and the API will be served. Nothing is yet.
         http_address: String = "http.address", Is("127.0.0.1:8080"), Address;
+        /// Where other instances and their callers reach this one's HTTP. It is told with the lag, and a key of this instance is
+        /// redirected to it.
+        application_server: Option<String> = "application.server", Unset("http.address, unless that is 0.0.0.0 or [::]"), Address;
     }
     section "Processing" {
         /// The number of workers of this instance; each has a consumer and a transactional producer of its own.
@@ -176,6 +179,10 @@ settings! {
         worker_restart_backoff: Duration = "worker.restart.backoff.ms", Is("1000"), Between(1, HOUR_MS);
         /// A worker that failed this many times in a row ends the process.
         worker_restart_max: u64 = "worker.restart.max", Is("10"), Between(0, 1_000_000);
+    }
+    section "Lag" {
+        /// How often each instance says how far its tasks are behind, as events on `<application.id>-lag`. 0: never.
+        lag_report_interval: Duration = "lag.report.interval.ms", Is("5000"), Between(0, HOUR_MS);
     }
     section "Tests" {
         /// Ends the process, as `kill -9` would, when it comes to this point of a commit for the n-th time: `<name>:<n>`, with a

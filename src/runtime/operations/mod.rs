@@ -3,5 +3,6 @@
 pub mod access;
 pub mod admin;
 pub mod lag;
+pub mod reporter;
 pub mod reset;
 pub mod topics;
