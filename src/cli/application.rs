@@ -84,6 +84,7 @@ pub fn run(settings: &Settings, mut site: Site, options: Options, stop: &Stop) -
             max: u32::try_from(settings.worker_restart_max).unwrap_or(u32::MAX),
         },
         report: Arc::clone(&site.report),
+        board: Arc::clone(&site.board),
     });
     let running =
         application.start(&site.worlds, stop).map_err(|it| Failure::new(Exit::FAILED, format!("no thread for a worker: {it}")))?;

@@ -68,6 +68,20 @@ pub enum Role {
     Changelog,
 }
 
+impl Role {
+    /// In a word, for people and for JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::DeadLetter => "dead letters",
+            Self::Repartition => "repartition",
+            Self::Changelog => "changelog",
+        }
+    }
+}
+
 /// Part of a topology between two topics; the unit of parallelism.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subtopology {
