@@ -1,17 +1,15 @@
 //! The loop that drives the engine through ports. Start with `worker.rs`.
 
-pub mod admin;
 mod assignment;
 pub mod board;
 mod commit;
 pub mod fail_point;
+mod flow;
 pub mod operations;
 pub mod ports;
 pub mod reaction;
-pub mod reset;
 pub mod restore;
 pub mod status;
 pub mod supervisor;
 pub mod tasks;
-pub mod topics;
 pub mod worker;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::board::Board;
 use super::ports::Clock;
 use super::reaction::Reaction;
 use super::status::{Change, Report};
@@ -37,6 +38,8 @@ pub struct Application {
     pub restarts: Restarts,
     /// Who is told of changes.
     pub report: Arc<Report>,
+    /// Where failures of workers are counted.
+    pub board: Arc<Board>,
 }
 
 /// How failed workers are started again.
@@ -120,6 +123,7 @@ impl Application {
             let give_up = error.is_final() || self.restarts.max < failures;
             let backoff = self.restarts.backoff.saturating_mul(1 << (failures - 1).min(16)).min(self.restarts.backoff_max);
             let again_in = (!give_up).then_some(backoff);
+            self.board.count(|it| it.worker_failures += 1);
             (self.report)(&Change::WorkerFailed { worker: n, reason: error.to_string(), again_in });
             if give_up {
                 return Ended::Failed;

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::Board;
+use super::board::{Board, Meter};
+use super::flow::Flow;
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
 use super::restore::Restore;
 use super::status::{Change, Report};
-use super::tasks::Tasks;
+use super::tasks::{Tasks, Turn};
 use crate::engine::plan::{Plan, Role};
 use crate::engine::record::{Offset, TopicId, TopicPartition};
 use crate::engine::task::effects::Effects;
@@ -26,11 +27,13 @@ pub struct Worker {
     /// Its number among the workers of its process.
     pub(super) number: usize,
     pub(super) board: Arc<Board>,
+    pub(super) meter: Meter,
     pub(super) tasks: Tasks,
     /// What was done and is not sent yet.
     pub(super) effects: Effects,
     pub(super) transaction: Transaction,
     pub(super) restore: Restore,
+    pub(super) flow: Flow,
     /// When the last commit was begun.
     pub(super) last_commit: Duration,
     /// Transactions given up since one was committed.
@@ -54,6 +57,8 @@ pub struct Limits {
     pub buffer_max_bytes: usize,
     /// `poll.max.records`: at most so many a round.
     pub poll_max_records: usize,
+    /// `repartition.lag.max.records`: so many records waiting behind a repartition topic hold its input back; 0: never.
+    pub repartition_lag_max: i64,
     /// `restore.max.records`: at most so many changelog records a round.
     pub restore_max_records: usize,
     /// `task.retry.backoff.ms`: pause before a task whose state could not be written is restored again.
@@ -145,11 +150,13 @@ impl Worker {
             effects: Effects::default(),
             transaction: Transaction::None,
             restore: Restore::default(),
+            flow: Flow::new(&plan, limits.repartition_lag_max),
             last_commit: clock.elapsed(),
             rewinds: 0,
             waiting: false,
             giving_up: false,
             recycle: None,
+            meter: Meter::new(plan.topics.len()),
             plan,
             limits,
             log,
@@ -182,6 +189,7 @@ impl Worker {
     /// When the worker can't go on; a new one may.
     pub fn round(&mut self) -> Result<(), Error> {
         self.settle()?; //                        1. A commit that has ended: its state goes to disk.
+        self.hold_back()?; //                        Input waits for what it became before.
         let event = self.poll()?; //              2. Records go through their tasks; effects pile up.
         if let Some(event) = event {
             self.follow(event)?; //               3. Tasks open and close with their partitions.
@@ -191,6 +199,7 @@ impl Worker {
         if self.commit_due() {
             self.begin_commit()?; //              6. All of it and the consumed offsets: one Kafka transaction.
         }
+        self.show(); //                           7. How the worker stands, for others to see.
         Ok(())
     }
 
@@ -210,7 +219,8 @@ impl Worker {
         if let Err(error) = self.log.parts().consumer.leave(stay, left) {
             (self.report)(&Change::Waiting { reason: format!("the group could not be told: {error}") });
         }
-        self.board.take_down(self.number);
+        self.meter.assigned = false;
+        self.show_now();
         matches!(committed, Ok(true))
     }
 
@@ -224,6 +234,12 @@ impl Worker {
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    /// The tasks, to tamper with: only to prove that it is noticed.
+    #[doc(hidden)]
+    pub fn tasks_mut(&mut self) -> &mut Tasks {
+        &mut self.tasks
     }
 
     /// Whether all that was read is processed and committed.
@@ -241,8 +257,8 @@ impl Worker {
             producer.serve(wait);
             return Ok(None);
         }
-        let now = clock.now();
-        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, now, effects, &**report));
+        let turn = Turn { now: clock.now(), clock: &**clock, report: &**report };
+        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, &turn, effects));
         match polled {
             Ok(event) => match tasks.torn.take() {
                 None => Ok(event),
@@ -299,7 +315,7 @@ impl Worker {
     /// Stops a partition by name; others go on.
     pub(super) fn halt(&mut self, partition: TopicPartition, reason: &str) {
         if let Some(source) = self.tasks.sources.get_mut(&partition) {
-            source.halted_at = Some(source.consumed.unwrap_or(source.position));
+            source.halted_at = Some(source.next);
         }
         let report = Arc::clone(&self.report);
         for open in self.tasks.iter_mut().filter(|it| it.source == partition) {

@@ -24,7 +24,7 @@ use rdkafka::error::KafkaError;
 use rdkafka_sys as sys;
 
 pub(super) use batch::{Batch, Message};
-pub(super) use group::GroupMetadata;
+pub(super) use group::{GroupMetadata, Mark};
 pub(super) use list::{Entry, PartitionList};
 pub(super) use transaction::{Outgoing, TopicHandle};
 
@@ -255,6 +255,18 @@ impl Client {
     pub(super) fn serve(&self, wait: Duration) {
         // SAFETY: the handle lives.
         unsafe { sys::rd_kafka_poll(self.rk.as_ptr(), millis(wait)) };
+    }
+
+    /// What was fetched and not taken up, of a consumer.
+    pub(super) fn fetched(&self) -> usize {
+        // SAFETY: the queue lives as long as the client.
+        unsafe { sys::rd_kafka_queue_length(self.queue.as_ptr()) }
+    }
+
+    /// Records and requests on their way to the broker, of a producer.
+    pub(super) fn unsent(&self) -> usize {
+        // SAFETY: the handle lives.
+        usize::try_from(unsafe { sys::rd_kafka_outq_len(self.rk.as_ptr()) }).unwrap_or(0)
     }
 
     /// The error that this client failed for as a whole, if it did.

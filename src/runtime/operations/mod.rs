@@ -1,4 +1,10 @@
 //! What people do with an application beside running it: look at lag and state, handle dead letters, replay. Over ports, like the loop.
 
 pub mod access;
+pub mod admin;
+pub mod exposition;
+pub mod audit;
+pub mod dead_letters;
 pub mod lag;
+pub mod reset;
+pub mod topics;
