@@ -20,6 +20,7 @@ use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::Report;
@@ -58,8 +59,9 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let partitions = known.get_or_init(|| partitions).clone();
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = application::report(&open);
+    let clients = cluster::clients(settings, &instance);
     let worlds = KafkaWorlds {
-        clients: cluster::clients(settings, &instance),
+        clients: clients.clone(),
         topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
         stores,
         report: Arc::clone(&report),
@@ -73,6 +75,7 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
         worlds: Arc::new(worlds),
         board,
         report,
+        access: Arc::new(KafkaAccess::new(&clients)),
         clock: Box::new(clock),
         server: Some(server),
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
@@ -141,7 +144,13 @@ fn prepare_topics(
     let mut said = false;
     loop {
         match look_and_create(plan, creation, &mut *admin) {
-            Ok(states) => return faults(&states).map_or(Ok(Some(states)), Err),
+            Ok(states) => {
+                if let Some(fault) = faults(&states) {
+                    return Err(fault);
+                }
+                prepare_reports(settings, &mut *admin);
+                return Ok(Some(states));
+            }
             Err(AdminError::Unreachable(_)) => {
                 if !std::mem::replace(&mut said, true) {
                     tracing::warn!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers);
@@ -156,6 +165,16 @@ fn prepare_topics(
             }
             clock.sleep(LOOK_EVERY);
         }
+    }
+}
+
+/// The topic of lag reports. An application runs without it, too.
+fn prepare_reports(settings: &Settings, admin: &mut dyn Admin) {
+    if settings.lag_report_interval.is_zero() {
+        return;
+    }
+    if let Err(error) = reporter::prepare(admin, &settings.application_id, settings.replication_factor) {
+        tracing::warn!("the topic of lag reports can't be created: {error}");
     }
 }
 

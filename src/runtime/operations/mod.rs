@@ -7,5 +7,6 @@ pub mod audit;
 pub mod dead_letters;
 pub mod lag;
 pub mod queries;
+pub mod reporter;
 pub mod reset;
 pub mod topics;
