@@ -138,7 +138,11 @@ impl Reporting {
         if settings.lag_report_interval.is_zero() {
             return Ok(Self { thread: None, stop });
         }
-        let about = About { application: settings.application_id.clone(), instance: site.instance.clone(), address: advertised(settings, site.server.as_ref()) };
+        let about = About {
+            application: settings.application_id.clone(),
+            instance: site.instance.clone(),
+            address: advertised(settings, site.server.as_ref()),
+        };
         let reporter = Reporter::new(about, Arc::clone(&site.plan), Arc::clone(&site.board), Arc::clone(&site.access));
         let (interval, clock, told) = (settings.lag_report_interval, site.worlds.clock(), Arc::clone(&stop));
         let thread = Builder::new().name("lag".to_owned()).spawn(move || reporter.run(interval, &*clock, &told));
