@@ -2,9 +2,10 @@
 
 pub mod access;
 pub mod admin;
-pub mod exposition;
 pub mod audit;
+pub mod condition;
 pub mod dead_letters;
+pub mod exposition;
 pub mod lag;
 pub mod reporter;
 pub mod reset;
