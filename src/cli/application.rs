@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::adapters::http::Server;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
@@ -53,6 +54,8 @@ pub struct Site {
     pub access: Arc<dyn Access>,
     /// Time.
     pub clock: Box<dyn Clock>,
+    /// HTTP, until the end.
+    pub server: Option<Server>,
     /// Removes the state of tasks that moved away; called now and then with the time.
     pub clean: Box<dyn FnMut(Millis)>,
 }

@@ -5,6 +5,7 @@ mod author;
 mod cluster;
 pub mod describe;
 pub mod exit;
+pub mod http;
 mod kafka;
 mod mistakes;
 mod operate;

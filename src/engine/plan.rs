@@ -243,6 +243,26 @@ pub enum Operator {
     Emit(Emit),
 }
 
+impl Operator {
+    /// As it is called in a topology file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Let(_) => "let",
+            Self::Require { .. } => "require",
+            Self::Filter { .. } => "filter",
+            Self::Branch(_) => "branch",
+            Self::Split(_) => "split",
+            Self::Key { .. } => "key",
+            Self::Dedup { .. } => "dedup",
+            Self::Unique { .. } => "unique",
+            Self::Allot { .. } => "allot",
+            Self::Aggregate(_) => "aggregate",
+            Self::Emit(_) => "emit",
+        }
+    }
+}
+
 /// What a dedup does with a record older than its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {
