@@ -102,7 +102,10 @@ fn without_an_instance_tasks_are_stopped_and_seconds_are_the_age_of_the_next_rec
     let (code, tasks) = look(&stage);
     let most = age();
     let alone = kyc(&tasks, 0);
-    assert_eq!((code, &alone["status"], &alone["recordsBehind"], &alone["committed"]), (Some(1), &"stopped".into(), &2.into(), &Value::Null));
+    assert_eq!(
+        (code, &alone["status"], &alone["recordsBehind"], &alone["committed"]),
+        (Some(1), &"stopped".into(), &2.into(), &Value::Null)
+    );
     let seconds = alone["secondsBehind"].as_f64().unwrap();
     assert!(least - 0.001 <= seconds && seconds <= most, "{least} <= {seconds} <= {most}");
 

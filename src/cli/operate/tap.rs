@@ -93,7 +93,10 @@ impl Tap {
         let mut reader = cluster::access(&settings).reader(&settings.application_id).map_err(|it| failed(&it))?;
         let partitions = reader.partitions(&[&self.topic]).map_err(|it| failed(&it))?;
         let Some(count) = partitions.get(&self.topic) else {
-            return Err(Failure::new(Exit::FAILED, format!("there is no topic {}\n  hint: `goyt topics` lists those of the topologies", self.topic)));
+            return Err(Failure::new(
+                Exit::FAILED,
+                format!("there is no topic {}\n  hint: `goyt topics` lists those of the topologies", self.topic),
+            ));
         };
         let topic: Arc<str> = self.topic.as_str().into();
         let places: Vec<Place> = (0..*count).map(|partition| Place { topic: Arc::clone(&topic), partition }).collect();
@@ -123,9 +126,8 @@ impl Tap {
     fn condition(&self) -> Result<Option<Condition>, Failure> {
         let Some(text) = &self.condition else { return Ok(None) };
         let schemas = match sources::read(&self.topologies) {
-            Ok(sources) => topology::schemas(&sources.events).map_err(|it| {
-                Failure::new(Exit::CONFIGURATION, it.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-            })?,
+            Ok(sources) => topology::schemas(&sources.events)
+                .map_err(|it| Failure::new(Exit::CONFIGURATION, it.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?,
             Err(failure) if !self.topologies.is_empty() => return Err(failure),
             Err(_) => Schemas::new(), // Topics can be looked at without topologies.
         };
@@ -228,8 +230,14 @@ mod tests {
         let place = Place { topic: "orders".into(), partition: 3 };
         let value = br#"{"eventType":"ORDERED","metadata":{"version":"1.2"},"total":"12.50"}"#;
         let headers: [(&str, Option<&[u8]>); 2] = [("trace", Some(b"abc")), ("empty", None)];
-        let record =
-            ReadRecord { place: &place, offset: 41, timestamp: Some(1_767_261_600_123), key: Some(b"o-1"), value: Some(value), headers: &headers };
+        let record = ReadRecord {
+            place: &place,
+            offset: 41,
+            timestamp: Some(1_767_261_600_123),
+            key: Some(b"o-1"),
+            value: Some(value),
+            headers: &headers,
+        };
         insta::assert_snapshot!(text(&record), @"");
         insta::assert_snapshot!(to_json(&record), @"");
         let bare = ReadRecord { key: None, value: None, timestamp: None, headers: &[], ..record };

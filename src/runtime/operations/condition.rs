@@ -196,7 +196,8 @@ mod tests {
         let mut condition = Condition::new(condition, &schemas).map_err(|it| it.reason)?;
         let place = Place { topic: "payments".into(), partition: 3 };
         let (key, value) = (Some(&b"k"[..]), Some(value.as_bytes()));
-        let holds = condition.holds(&ReadRecord { place: &place, offset: 41, timestamp: Some(1_700_000_000_000), key, value, headers: &[] });
+        let holds =
+            condition.holds(&ReadRecord { place: &place, offset: 41, timestamp: Some(1_700_000_000_000), key, value, headers: &[] });
         condition.misfits().values().next().map_or(Ok(holds), |why| Err(why.clone()))
     }
 
