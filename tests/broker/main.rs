@@ -8,6 +8,7 @@ mod support;
 mod commands;
 mod crashes;
 mod flows;
+mod lag;
 mod limits;
 mod rebalance;
 mod scale;

@@ -2,4 +2,5 @@
 
 pub mod lag;
 pub mod reset;
+pub mod tap;
 pub mod topics;
