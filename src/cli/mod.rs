@@ -51,6 +51,7 @@ enum Command {
     Validate(author::validate::Validate),
     Test(author::test::Test),
     Topics(operate::topics::Topics),
+    Dlq(operate::dlq::Dlq),
     Lag(operate::lag::Lag),
     Reset(operate::reset::Reset),
 }
@@ -88,6 +89,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Validate(validate) => validate.execute(),
         Command::Test(test) => test.execute(),
         Command::Topics(topics) => topics.execute(),
+        Command::Dlq(dlq) => dlq.execute(),
         Command::Lag(lag) => lag.execute(),
         Command::Reset(reset) => reset.execute(),
     };
