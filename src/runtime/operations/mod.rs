@@ -6,5 +6,7 @@ pub mod audit;
 pub mod dead_letters;
 pub mod exposition;
 pub mod lag;
+pub mod queries;
+pub mod reporter;
 pub mod reset;
 pub mod topics;

@@ -140,7 +140,7 @@ impl<'p> Rehearsal<'p> {
         let partition = record.source.partition;
         let task = self.tasks.entry((index, partition)).or_insert_with(|| Task::new(Arc::new(part.clone()), partition, 0));
         self.effects.clear();
-        match task.process(record, self.now, false, &mut Empty, &mut self.effects) {
+        match task.process(record, self.now, false, &mut Empty, &mut self.effects, None) {
             Ok(Outcome::Processed) => Would::Pass(self.effects.len()),
             Ok(Outcome::PassedBy) => Would::Nothing("an event that the topology does not read"),
             Ok(Outcome::Filtered) => Would::Nothing("filtered"),
@@ -170,7 +170,14 @@ impl<'p> Rehearsal<'p> {
                 self.run(*index, RecordRef { source: *source, offset, timestamp, key, value, headers });
             }
             true
-        })
+        })?;
+        for (index, source) in readers {
+            if let Some(task) = self.tasks.get_mut(&(index, source.partition)) {
+                // The stream time stays. The ids do not: among the last records is perhaps the one that is rehearsed.
+                task.overlay.discard();
+            }
+        }
+        Ok(())
     }
 }
 
