@@ -7,6 +7,7 @@ mod support;
 
 mod commands;
 mod crashes;
+mod dashboards;
 mod flows;
 mod lag;
 mod limits;
