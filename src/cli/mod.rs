@@ -51,6 +51,11 @@ enum Command {
     Test(author::test::Test),
     Topics(operate::topics::Topics),
     Reset(operate::reset::Reset),
+    Store(operate::store::Store),
+    Graph(author::graph::Graph),
+    Config(author::config::Config),
+    Completions(author::man::Completions),
+    Man(author::man::Man),
 }
 
 /// The topologies that a command is about.
@@ -87,6 +92,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Test(test) => test.execute(),
         Command::Topics(topics) => topics.execute(),
         Command::Reset(reset) => reset.execute(),
+        Command::Store(store) => store.execute(),
+        Command::Graph(graph) => graph.execute(),
+        Command::Config(config) => config.execute(),
+        Command::Completions(completions) => completions.execute(),
+        Command::Man(man) => man.execute(),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -2,9 +2,9 @@
 
 pub mod access;
 pub mod admin;
-pub mod exposition;
 pub mod audit;
 pub mod dead_letters;
+pub mod exposition;
 pub mod lag;
 pub mod queries;
 pub mod reset;

@@ -140,7 +140,7 @@ impl<'p> Rehearsal<'p> {
         let partition = record.source.partition;
         let task = self.tasks.entry((index, partition)).or_insert_with(|| Task::new(Arc::new(part.clone()), partition, 0));
         self.effects.clear();
-        match task.process(record, self.now, false, &mut Empty, &mut self.effects) {
+        match task.process(record, self.now, false, &mut Empty, &mut self.effects, None) {
             Ok(Outcome::Processed) => Would::Pass(self.effects.len()),
             Ok(Outcome::PassedBy) => Would::Nothing("an event that the topology does not read"),
             Ok(Outcome::Filtered) => Would::Nothing("filtered"),
