@@ -5,6 +5,7 @@ mod author;
 mod cluster;
 pub mod describe;
 pub mod exit;
+pub mod http;
 mod kafka;
 mod mistakes;
 mod operate;
@@ -50,6 +51,7 @@ enum Command {
     Validate(author::validate::Validate),
     Test(author::test::Test),
     Topics(operate::topics::Topics),
+    Lag(operate::lag::Lag),
     Reset(operate::reset::Reset),
     Store(operate::store::Store),
     Graph(author::graph::Graph),
@@ -91,6 +93,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Validate(validate) => validate.execute(),
         Command::Test(test) => test.execute(),
         Command::Topics(topics) => topics.execute(),
+        Command::Lag(lag) => lag.execute(),
         Command::Reset(reset) => reset.execute(),
         Command::Store(store) => store.execute(),
         Command::Graph(graph) => graph.execute(),

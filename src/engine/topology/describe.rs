@@ -95,7 +95,7 @@ impl<'p> Picture<'p> {
                     Beside::Nothing
                 }
             };
-            let node = self.add(operator(&step.operator), &step.id, beside, Some(previous));
+            let node = self.add(step.operator.name(), &step.id, beside, Some(previous));
             if let Operator::Branch(cases) = &step.operator {
                 cases.iter().for_each(|it| self.steps(&it.steps, node));
             }
@@ -127,22 +127,6 @@ impl<'p> Picture<'p> {
                 text.push_str(&format!("      <-- {}\n", self.name(previous)));
             }
         }
-    }
-}
-
-fn operator(operator: &Operator) -> &'static str {
-    match operator {
-        Operator::Let(_) => "let",
-        Operator::Require { .. } => "require",
-        Operator::Filter { .. } => "filter",
-        Operator::Branch(_) => "branch",
-        Operator::Split(_) => "split",
-        Operator::Key { .. } => "key",
-        Operator::Dedup { .. } => "dedup",
-        Operator::Unique { .. } => "unique",
-        Operator::Allot { .. } => "allot",
-        Operator::Aggregate(_) => "aggregate",
-        Operator::Emit(_) => "emit",
     }
 }
 

@@ -25,6 +25,7 @@ pub struct Board {
     ended: Mutex<Totals>,
     lag: Mutex<Arc<[LagReport]>>,
     counters: Mutex<Counters>,
+    turns: Mutex<BTreeMap<usize, Millis>>,
 }
 
 /// What a worker shows of itself.
@@ -102,10 +103,22 @@ impl Board {
         locked(&self.pictures).insert(picture.worker, Arc::new(picture));
     }
 
+    /// Notes that a worker's loop turned, or its pause between starts.
+    pub fn turn(&self, worker: usize, at: Millis) {
+        locked(&self.turns).insert(worker, at);
+    }
+
+    /// When the loop of each worker turned last, wall clock.
+    #[must_use]
+    pub fn turns(&self) -> Vec<(usize, Millis)> {
+        locked(&self.turns).iter().map(|(worker, at)| (*worker, *at)).collect()
+    }
+
     /// Takes a worker's picture down: it has ended. What it has done still counts.
     pub fn take_down(&self, last: &Picture) {
         let mut pictures = locked(&self.pictures);
         pictures.remove(&last.worker);
+        locked(&self.turns).remove(&last.worker);
         locked(&self.ended).add(&last.totals);
     }
 

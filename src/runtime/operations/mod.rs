@@ -7,5 +7,6 @@ pub mod dead_letters;
 pub mod exposition;
 pub mod lag;
 pub mod queries;
+pub mod reporter;
 pub mod reset;
 pub mod topics;
