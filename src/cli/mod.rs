@@ -55,6 +55,11 @@ enum Command {
     Lag(operate::lag::Lag),
     Tap(operate::tap::Tap),
     Reset(operate::reset::Reset),
+    Store(operate::store::Store),
+    Graph(author::graph::Graph),
+    Config(author::config::Config),
+    Completions(author::man::Completions),
+    Man(author::man::Man),
 }
 
 /// The topologies that a command is about.
@@ -94,6 +99,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Lag(lag) => lag.execute(),
         Command::Tap(tap) => tap.execute(),
         Command::Reset(reset) => reset.execute(),
+        Command::Store(store) => store.execute(),
+        Command::Graph(graph) => graph.execute(),
+        Command::Config(config) => config.execute(),
+        Command::Completions(completions) => completions.execute(),
+        Command::Man(man) => man.execute(),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -4,4 +4,5 @@ pub mod dlq;
 pub mod lag;
 pub mod reset;
 pub mod tap;
+pub mod store;
 pub mod topics;
