@@ -130,7 +130,7 @@ impl<'s> Course<'s> {
             // Twice the same: in between, nothing was passed on from one topology to another.
             if over && standings == last_standings && self.all_done(&standings)? {
                 self.took += now - began;
-                progress.end(&format!("  {}: {} records written, and all that comes of them", part.name, crate::cli::demo::picture::number(self.written - before)));
+                progress.end(&format!("  {}: {} records, and all that comes of them", part.name, crate::cli::demo::picture::number(self.written - before)));
                 return Ok(true);
             }
             if let Some(fault) = stage.fault().or_else(|| still.fault(&standings, now)) {
@@ -246,7 +246,7 @@ fn sources(plan: &Plan) -> Vec<String> {
 
 /// Whether somebody has written to these topics before.
 pub fn has_records(access: &dyn Access, topics: &[&str]) -> Result<Vec<String>, Failure> {
-    let mut reader = access.reader("").map_err(|it| failed(&it))?;
+    let mut reader = access.reader("demo").map_err(|it| failed(&it))?;
     let places = places(&mut *reader, topics)?;
     let ends = reader.ends(&places).map_err(|it| failed(&it))?;
     let mut names: Vec<String> =

@@ -69,9 +69,16 @@ impl Stage for Embedded {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
     }
 
-    fn remarks(&mut self) -> Vec<String> {
-        let ran = "Log and state were in the memory of this process: they end with it, and nobody else could read them.";
-        vec![ran.to_owned(), "The same on a real Kafka, where a crash costs nothing: make demo-kafka".to_owned()]
+    fn pace(&self) -> Option<String> {
+        let pictures = self.memory.board.pictures();
+        let commit = &pictures.first()?.times.commit;
+        let half = commit.cumulative().find(|(_, count)| 0 < *count && commit.count() <= count * 2)?;
+        Some(format!("{} transactions; half of them were committed within {} ms", commit.count(), half.0.as_millis()))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let only = "Log and state are in the memory of this process: they end with it, and no other client sees them.";
+        vec![only.to_owned(), "The same on a real Kafka, with a worker killed on the way: make demo-kafka".to_owned()]
     }
 
     fn entries(&self, store: &str) -> Option<Result<Vec<(Vec<Json>, Json)>, String>> {
@@ -92,7 +99,7 @@ impl Stage for Embedded {
         Some(Ok(entries))
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, _good: bool) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(application) = self.application.take() {
             drop(application.join());

@@ -30,6 +30,8 @@ pub struct Compared {
     pub tally: String,
     /// Where the application's figures stand.
     pub place: String,
+    /// The line of the scenario in which it is asked for.
+    pub line: Option<usize>,
     /// How many figures had to be there.
     pub figures: usize,
     /// `None`: they can't be seen from here.
@@ -41,10 +43,19 @@ pub struct Compared {
 pub struct DeadGroup {
     /// How many.
     pub count: u64,
-    /// The step that failed, and the place in the value.
-    pub at: String,
-    /// The value of one of them.
-    pub example: String,
+    /// The first that was read.
+    pub example: Example,
+}
+
+/// A dead letter.
+#[derive(Debug, Clone, Default)]
+pub struct Example {
+    /// The place in the value, as a JSON pointer.
+    pub path: String,
+    /// What is wrong, in words.
+    pub message: String,
+    /// The value.
+    pub value: Option<String>,
 }
 
 /// A picture, filled in.
@@ -81,7 +92,7 @@ pub fn look(play: &Play<'_>, stage: &dyn Stage, played: &Played) -> Result<Found
     for topic in play.plan.topics.iter().filter(|it| it.role == Role::DeadLetter) {
         read_topic(&mut *reader, &topic.name, |it| bury(&mut dead, it))?;
     }
-    let mut compared = looked.compare(play, stage, played)?;
+    let mut compared = looked.compare(stage, played)?;
     compared.push(compare_dead_letters(played, &dead));
     Ok(Found { compared, dead, pictures: looked.pictures.into_iter().map(Gathered::shown).collect() })
 }
@@ -132,11 +143,11 @@ impl<'p> Looked<'p> {
         Ok(())
     }
 
-    fn compare(&self, play: &Play<'_>, stage: &dyn Stage, played: &Played) -> Result<Vec<Compared>, Failure> {
+    fn compare(&self, stage: &dyn Stage, played: &Played) -> Result<Vec<Compared>, Failure> {
         let mut compared = Vec::new();
         for (comparison, tally, found) in &self.figures {
             let expected = played.tallies.of(tally);
-            let place = format!("{} ({}:{})", described(&comparison.place), play.file, comparison.line);
+            let (place, line) = (described(&comparison.place), Some(comparison.line));
             let differences = match &comparison.place {
                 Figures::Topic { .. } => Some(tally::differences(&expected, found)),
                 Figures::Store { store, value } => match stage.entries(store) {
@@ -148,7 +159,7 @@ impl<'p> Looked<'p> {
                     }
                 },
             };
-            compared.push(Compared { tally: (*tally).to_owned(), place, figures: expected.len(), differences });
+            compared.push(Compared { tally: (*tally).to_owned(), place, line, figures: expected.len(), differences });
         }
         Ok(compared)
     }
@@ -201,8 +212,11 @@ fn bury(dead: &mut BTreeMap<(String, String), DeadGroup>, record: ReadRecord<'_>
     let group = dead.entry((header("__streams.errors.topic"), header("goyt.reason"))).or_default();
     group.count += 1;
     if group.count == 1 {
-        group.at = format!("{} {}", header("goyt.step"), header("goyt.path")).trim().to_owned();
-        group.example = record.value.map_or_else(|| "(none)".to_owned(), |it| String::from_utf8_lossy(it).into_owned());
+        group.example = Example {
+            path: header("goyt.path"),
+            message: header("__streams.errors.message"),
+            value: record.value.map(|it| String::from_utf8_lossy(it).into_owned()),
+        };
     }
 }
 
@@ -212,7 +226,8 @@ fn compare_dead_letters(played: &Played, dead: &BTreeMap<(String, String), DeadG
     let expected: Sums = played.dead.iter().map(|(it, count)| (key(it), figure(*count))).collect();
     let found: Sums = dead.iter().map(|(it, group)| (key(it), figure(group.count))).collect();
     let differences = Some(tally::differences(&expected, &found));
-    Compared { tally: "dead letters".to_owned(), place: "their number by topic and reason".to_owned(), figures: expected.len(), differences }
+    let (tally, place) = ("dead letters".to_owned(), "number by topic and reason".to_owned());
+    Compared { tally, place, line: None, figures: expected.len(), differences }
 }
 
 fn described(place: &Figures) -> String {

@@ -68,14 +68,17 @@ trait Stage {
     /// Why the application does not work any more, if so.
     fn fault(&mut self) -> Option<String>;
 
-    /// Lines on how it ran, for the end.
-    fn remarks(&mut self) -> Vec<String>;
+    /// How fast it was in its own words, if it tells.
+    fn pace(&self) -> Option<String>;
+
+    /// What is worth knowing of this place, and where to look next.
+    fn remarks(&self) -> Vec<String>;
 
     /// The committed entries of a store as (key, value) in JSON; `None`: they can't be seen from here.
     fn entries(&self, store: &str) -> Option<Result<Vec<(Vec<serde_json::Value>, serde_json::Value)>, String>>;
 
-    /// Ends the application.
-    fn end(&mut self);
+    /// Ends the application; `good`: nothing of it needs to be looked at.
+    fn end(&mut self, good: bool);
 }
 
 /// What is played.
@@ -116,18 +119,21 @@ impl Demo {
             false => Box::new(embedded::Embedded::start(&play)?),
         };
         let shown = self.show(&play, &mut *stage);
-        stage.end();
+        stage.end(matches!(shown, Ok(Exit::OK)));
         shown
     }
 
     fn show(&self, play: &Play<'_>, stage: &mut dyn Stage) -> Result<Exit, Failure> {
         let Some(played) = course::play(play, stage)? else { return Ok(Exit::FAILED) };
         let found = findings::look(play, stage, &played)?;
-        for line in picture::lines(play, &played, &found, &stage.remarks()) {
+        for line in picture::lines(play, &played, &found, stage.pace().as_deref()) {
             out::data(&line);
         }
-        if (self.keep || (out::watched() && !self.kafka)) && found.faults().is_empty() {
-            out::say("Ctrl-C ends it.");
+        for line in std::iter::once(String::new()).chain(stage.remarks()) {
+            out::say(&line);
+        }
+        if self.keep || (out::watched() && !self.kafka) {
+            out::say("It stays until Ctrl-C.");
             course::wait_for_stop(play.stop);
         }
         Ok(if found.faults().is_empty() { Exit::OK } else { Exit::FAILED })

@@ -121,19 +121,26 @@ impl Stage for Workers {
         None
     }
 
-    fn remarks(&mut self) -> Vec<String> {
+    fn pace(&self) -> Option<String> {
+        None
+    }
+
+    fn remarks(&self) -> Vec<String> {
         let Place { bootstrap, application, .. } = &self.place;
-        vec![format!("The topics stay on the Kafka at {bootstrap}; the application was {application}.")]
+        vec![format!("The topics stay on the Kafka at {bootstrap}; the application is {application}.")]
     }
 
     fn entries(&self, _store: &str) -> Option<Result<Vec<(Vec<Json>, Json)>, String>> {
         None
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, good: bool) {
         for child in &mut self.children {
             // Everything is committed: nothing is lost by this.
             drop(child.kill().and_then(|()| child.wait()));
+        }
+        if good {
+            drop(fs::remove_dir_all(&self.place.folder));
         }
     }
 }
