@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::adapters::http::Server;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
@@ -47,6 +48,8 @@ pub struct Site {
     pub report: Arc<Report>,
     /// Time.
     pub clock: Box<dyn Clock>,
+    /// HTTP, until the end.
+    pub server: Option<Server>,
     /// Removes the state of tasks that moved away; called now and then with the time.
     pub clean: Box<dyn FnMut(Millis)>,
 }
@@ -76,6 +79,7 @@ pub fn run(settings: &Settings, mut site: Site, options: Options, stop: &Stop) -
             max: u32::try_from(settings.worker_restart_max).unwrap_or(u32::MAX),
         },
         report: Arc::clone(&site.report),
+        board: Arc::clone(&site.board),
     });
     let running =
         application.start(&site.worlds, stop).map_err(|it| Failure::new(Exit::FAILED, format!("no thread for a worker: {it}")))?;

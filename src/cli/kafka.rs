@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
-use crate::adapters::kafka::{ClientSettings, KafkaLog};
+use crate::adapters::http::view::View;
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
 use crate::cli::application::{self, LOOK_EVERY, Options, Site};
-use crate::cli::cluster;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
+use crate::cli::{cluster, http};
 use crate::config::Settings;
 use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
@@ -47,29 +48,60 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
         Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let instance = directory.instance_id(settings.instance_id.as_deref()).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let clock = SystemClock::start();
-    let Some(states) = prepare_topics(settings, plan, options, stop, &clock)? else { return Ok(Exit::OK) };
+    let (plan, board) = (Arc::new(plan.clone()), Arc::new(Board::default()));
+    let stores = RocksStores::new(Arc::clone(&directory), &rocks(settings));
+    let known = Arc::new(OnceLock::new());
+    // Before Kafka is waited for: whoever probes is told that it is.
+    let server = http::start(settings, view(settings, &plan, &stores, &board, &instance, &known))?;
+    let Some(states) = prepare_topics(settings, &plan, options, stop, &clock)? else { return Ok(Exit::OK) };
     let partitions: Vec<i32> = states.iter().map(|it| it.found.unwrap_or(0)).collect();
+    let partitions = known.get_or_init(|| partitions).clone();
     let open = Arc::new(Mutex::new(BTreeSet::new()));
-    let (report, board) = (application::report(&open), Arc::new(Board::default()));
+    let report = application::report(&open);
     let worlds = KafkaWorlds {
         clients: cluster::clients(settings, &instance),
         topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores: RocksStores::new(Arc::clone(&directory), &rocks(settings)),
+        stores,
         report: Arc::clone(&report),
         board: Arc::clone(&board),
     };
     let delay = settings.state_cleanup_delay;
     let site = Site {
-        plan: Arc::new(plan.clone()),
+        plan,
         partitions,
         instance,
         worlds: Arc::new(worlds),
         board,
         report,
         clock: Box::new(clock),
+        server: Some(server),
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
     application::run(settings, site, options, stop)
+}
+
+/// What HTTP shows.
+fn view(
+    settings: &Settings,
+    plan: &Arc<Plan>,
+    stores: &RocksStores,
+    board: &Arc<Board>,
+    instance: &str,
+    partitions: &Arc<OnceLock<Vec<i32>>>,
+) -> View {
+    let clock = SystemClock::start();
+    View {
+        plan: Arc::clone(plan),
+        partitions: Arc::clone(partitions),
+        instance: instance.to_owned(),
+        workers: usize::try_from(settings.num_stream_threads).unwrap_or(1),
+        board: Arc::clone(board),
+        access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
+        states: Arc::new(stores.clone()),
+        metrics: Box::new(String::new),
+        now: Arc::new(move || clock.now()),
+        state_dir: Some(settings.state_dir.clone()),
+    }
 }
 
 struct KafkaWorlds {

@@ -6,6 +6,7 @@ mod cluster;
 mod demo;
 pub mod describe;
 pub mod exit;
+pub mod http;
 mod kafka;
 mod memory;
 mod mistakes;

@@ -125,8 +125,16 @@ settings! {
         instance_id: Option<String> = "instance.id", Unset("made once, kept in the state directory"), Name(100);
         /// The directory of the local state, one for each instance. Two processes never share one.
         state_dir: PathBuf = "state.dir", Is("state"), Limits::None;
-        /// Where metrics, health and the API will be served. Nothing is yet.
+        /// Where metrics, health, the API and the page are served. Port 0 is any free one; the log says which. An address that
+        /// other machines can reach needs `http.token.file`.
         http_address: String = "http.address", Is("127.0.0.1:8080"), Address;
+        /// A file whose first line is the token: at least 16 characters. Whoever changes something over HTTP, such as sending dead
+        /// letters back, must show it; when `http.address` can be reached from other machines, whoever reads, too. All instances of
+        /// an application should have the same. It is read once, at the start.
+        http_token_file: Option<PathBuf> = "http.token.file", Unset("none"), Limits::None;
+        /// Where other instances and their callers reach this one's HTTP. It is told with the lag, and a key of this instance is
+        /// redirected to it.
+        application_server: Option<String> = "application.server", Unset("http.address, unless that is 0.0.0.0 or [::]"), Address;
     }
     section "Processing" {
         /// The number of workers of this instance; each has a consumer and a transactional producer of its own.

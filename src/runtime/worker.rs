@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::Board;
+use super::board::{Board, Meter};
 use super::flow::Flow;
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
 use super::restore::Restore;
 use super::status::{Change, Report};
-use super::tasks::Tasks;
+use super::tasks::{Tasks, Turn};
 use crate::engine::plan::{Plan, Role};
 use crate::engine::record::{Offset, TopicId, TopicPartition};
 use crate::engine::task::effects::Effects;
@@ -27,6 +27,7 @@ pub struct Worker {
     /// Its number among the workers of its process.
     pub(super) number: usize,
     pub(super) board: Arc<Board>,
+    pub(super) meter: Meter,
     pub(super) tasks: Tasks,
     /// What was done and is not sent yet.
     pub(super) effects: Effects,
@@ -155,6 +156,7 @@ impl Worker {
             waiting: false,
             giving_up: false,
             recycle: None,
+            meter: Meter::new(plan.topics.len()),
             plan,
             limits,
             log,
@@ -197,6 +199,7 @@ impl Worker {
         if self.commit_due() {
             self.begin_commit()?; //              6. All of it and the consumed offsets: one Kafka transaction.
         }
+        self.show(); //                           7. How the worker stands, for others to see.
         Ok(())
     }
 
@@ -216,7 +219,8 @@ impl Worker {
         if let Err(error) = self.log.parts().consumer.leave(stay, left) {
             (self.report)(&Change::Waiting { reason: format!("the group could not be told: {error}") });
         }
-        self.board.take_down(self.number);
+        self.meter.assigned = false;
+        self.show_now();
         matches!(committed, Ok(true))
     }
 
@@ -230,6 +234,12 @@ impl Worker {
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    /// The tasks, to tamper with: only to prove that it is noticed.
+    #[doc(hidden)]
+    pub fn tasks_mut(&mut self) -> &mut Tasks {
+        &mut self.tasks
     }
 
     /// Whether all that was read is processed and committed.
@@ -247,8 +257,8 @@ impl Worker {
             producer.serve(wait);
             return Ok(None);
         }
-        let now = clock.now();
-        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, now, effects, &**report));
+        let turn = Turn { now: clock.now(), clock: &**clock, report: &**report };
+        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, &turn, effects));
         match polled {
             Ok(event) => match tasks.torn.take() {
                 None => Ok(event),

@@ -2,6 +2,10 @@
 
 pub mod access;
 pub mod admin;
+pub mod audit;
+pub mod dead_letters;
+pub mod exposition;
 pub mod lag;
+pub mod queries;
 pub mod reset;
 pub mod topics;
