@@ -9,9 +9,9 @@ use crate::adapters::clock::SystemClock;
 use crate::cli::application::LOOK_EVERY;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
+use crate::cli::scenario;
 use crate::cli::scenario::generator::{Generator, Written};
 use crate::cli::scenario::tally::{DeadLetters, Tallies};
-use crate::cli::scenario;
 use crate::cli::signals::Stop;
 use crate::engine::plan::Plan;
 use crate::engine::record::Offset;
@@ -130,7 +130,11 @@ impl<'s> Course<'s> {
             // Twice the same: in between, nothing was passed on from one topology to another.
             if over && standings == last_standings && self.all_done(&standings)? {
                 self.took += now - began;
-                progress.end(&format!("  {}: {} records, and all that comes of them", part.name, crate::cli::demo::picture::number(self.written - before)));
+                progress.end(&format!(
+                    "  {}: {} records, and all that comes of them",
+                    part.name,
+                    crate::cli::demo::picture::number(self.written - before)
+                ));
                 return Ok(true);
             }
             if let Some(fault) = stage.fault().or_else(|| still.fault(&standings, now)) {

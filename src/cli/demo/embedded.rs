@@ -12,7 +12,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::memory::Memory;
 use crate::cli::signals::Stop;
 use crate::cli::topology_test::run::entry;
-use crate::engine::plan::Plan;
 use crate::runtime::operations::access::Access;
 use crate::runtime::status::{Change, Report};
 
@@ -20,7 +19,7 @@ use crate::runtime::status::{Change, Report};
 pub struct Embedded {
     memory: Memory,
     access: MemoryAccess,
-    plan: Plan,
+    page: String,
     partitions: i32,
     faults: Arc<Mutex<Vec<String>>>,
     stop: Stop,
@@ -31,7 +30,9 @@ impl Embedded {
     /// Starts it.
     pub fn start(play: &Play<'_>) -> Result<Self, Failure> {
         let partitions = play.scenario.partitions;
-        let memory = Memory::with_topics(play.plan, partitions);
+        let memory = Memory::new(play.plan.clone(), partitions);
+        let server = memory.serve(play.settings)?;
+        let page = format!("http://{}/", server.address());
         let faults: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&faults);
         let report: Arc<Report> = Arc::new(move |change: &Change| {
@@ -41,13 +42,13 @@ impl Embedded {
         });
         // Not the flag of the signals: it stays, to be looked at, when the play has been stopped.
         let stop = Stop::default();
-        let (inside, settings, plan, told) = (memory.clone(), play.settings.clone(), play.plan.clone(), Arc::clone(&stop));
+        let (inside, settings, told) = (memory.clone(), play.settings.clone(), Arc::clone(&stop));
         let application = thread::Builder::new()
             .name("application".to_owned())
-            .spawn(move || inside.run(&settings, &plan, &report, &told))
+            .spawn(move || inside.run(&settings, &report, server, &told))
             .map_err(|it| Failure::new(Exit::FAILED, format!("no thread for the application: {it}")))?;
         let access = MemoryAccess::new(&memory.cluster);
-        Ok(Self { memory, access, plan: play.plan.clone(), partitions, faults, stop, application: Some(application) })
+        Ok(Self { memory, access, page, partitions, faults, stop, application: Some(application) })
     }
 }
 
@@ -71,9 +72,13 @@ impl Stage for Embedded {
 
     fn pace(&self) -> Option<String> {
         let pictures = self.memory.board.pictures();
-        let commit = &pictures.first()?.times.commit;
+        let commit = &pictures.first()?.totals.times.commit;
         let half = commit.cumulative().find(|(_, count)| 0 < *count && commit.count() <= count * 2)?;
         Some(format!("{} transactions; half of them were committed within {} ms", commit.count(), half.0.as_millis()))
+    }
+
+    fn page(&self) -> Option<&str> {
+        Some(&self.page)
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -83,7 +88,7 @@ impl Stage for Embedded {
 
     fn entries(&self, store: &str) -> Option<Result<Vec<(Vec<Json>, Json)>, String>> {
         let mut entries = Vec::new();
-        for part in &self.plan.subtopologies {
+        for part in &self.memory.plan.subtopologies {
             for found in part.stores.iter().filter(|it| format!("{}.{}", part.topology, it.id) == store) {
                 for partition in 0..self.partitions {
                     let task = format!("{}.{}_{partition}", part.topology, part.name);

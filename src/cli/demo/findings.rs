@@ -114,7 +114,8 @@ struct Gathered<'p> {
 
 impl<'p> Looked<'p> {
     fn of(play: &Play<'p>) -> Self {
-        let comparisons = play.scenario.tallies.iter().flat_map(|tally| tally.comparisons.iter().map(|it| (it, tally.name.as_str(), Sums::new())));
+        let comparisons =
+            play.scenario.tallies.iter().flat_map(|tally| tally.comparisons.iter().map(|it| (it, tally.name.as_str(), Sums::new())));
         let picture = |picture| Gathered { picture, first: BTreeMap::new(), last: BTreeMap::new(), count: 0 };
         Self { figures: comparisons.collect(), pictures: play.scenario.pictures.iter().map(picture).collect() }
     }

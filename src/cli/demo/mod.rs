@@ -71,7 +71,10 @@ trait Stage {
     /// How fast it was in its own words, if it tells.
     fn pace(&self) -> Option<String>;
 
-    /// What is worth knowing of this place, and where to look next.
+    /// The page that shows the application while it runs.
+    fn page(&self) -> Option<&str>;
+
+    /// What is worth knowing of this place.
     fn remarks(&self) -> Vec<String>;
 
     /// The committed entries of a store as (key, value) in JSON; `None`: they can't be seen from here.
@@ -107,9 +110,8 @@ impl Demo {
         let path = self.scenario.clone().map_or_else(|| self.find(), Ok)?;
         let text = fs::read_to_string(&path).map_err(|it| sources::unreadable(&path, &it))?;
         let file = path.display().to_string();
-        let scenario = file::read(&file, &text, &plan).map_err(|it| {
-            Failure::new(Exit::CONFIGURATION, mistakes::render(&it, &[(file.clone(), text.clone())], out::coloured()))
-        })?;
+        let scenario = file::read(&file, &text, &plan)
+            .map_err(|it| Failure::new(Exit::CONFIGURATION, mistakes::render(&it, &[(file.clone(), text.clone())], out::coloured())))?;
         let stop = signals::listen().map_err(|error| Failure::new(Exit::FAILED, format!("signals can't be received: {error}")))?;
         let events = self.events.unwrap_or(scenario.events);
         let play = Play { settings: &settings, plan: &plan, scenario: &scenario, file: &file, events, seed: self.seed, stop: &stop };
@@ -133,7 +135,8 @@ impl Demo {
             out::say(&line);
         }
         if self.keep || (out::watched() && !self.kafka) {
-            out::say("It stays until Ctrl-C.");
+            let page = stage.page().map(|it| format!("Look around: {it}\n")).unwrap_or_default();
+            out::say(&format!("{page}It stays until Ctrl-C."));
             course::wait_for_stop(play.stop);
         }
         Ok(if found.faults().is_empty() { Exit::OK } else { Exit::FAILED })
@@ -147,12 +150,18 @@ impl Demo {
         match <[PathBuf; 1]>::try_from(files) {
             Ok([one]) => Ok(one),
             Err(files) if files.is_empty() => {
-                let text = format!("{}: there is no scenario here (*.yaml)\n  hint: name one with --scenario FILE; docs/scenarios.md says how it is written", folder.display());
+                let text = format!(
+                    "{}: there is no scenario here (*.yaml)\n  hint: name one with --scenario FILE; docs/scenarios.md says how it is written",
+                    folder.display()
+                );
                 Err(Failure::new(Exit::CONFIGURATION, text))
             }
             Err(files) => {
                 let names: Vec<String> = files.iter().map(|it| it.display().to_string()).collect();
-                Err(Failure::new(Exit::USAGE, format!("there are several scenarios\n  hint: choose one with --scenario: {}", names.join(", "))))
+                Err(Failure::new(
+                    Exit::USAGE,
+                    format!("there are several scenarios\n  hint: choose one with --scenario: {}", names.join(", ")),
+                ))
             }
         }
     }

@@ -41,7 +41,8 @@ impl Workers {
         let names: Vec<&str> = play.plan.topics.iter().map(|it| it.name.as_str()).collect();
         let used = course::has_records(&access, &names)?;
         if !used.is_empty() {
-            let hint = "hint: the demo's figures would be mixed with others; delete these topics, or give it a Kafka of its own: make demo-kafka";
+            let hint =
+                "hint: the demo's figures would be mixed with others; delete these topics, or give it a Kafka of its own: make demo-kafka";
             return Err(Failure::new(Exit::FAILED, format!("there are records already on {}\n  {hint}", used.join(", "))));
         }
         let creation = Creation {
@@ -64,7 +65,11 @@ impl Workers {
         for name in WORKERS {
             workers.children.push(workers.place.run(name)?);
         }
-        out::say(&format!("  two workers run on Kafka at {}; what they say is in {}", workers.place.bootstrap, workers.place.folder.display()));
+        out::say(&format!(
+            "  two workers run on Kafka at {}; what they say is in {}",
+            workers.place.bootstrap,
+            workers.place.folder.display()
+        ));
         Ok(workers)
     }
 }
@@ -125,9 +130,13 @@ impl Stage for Workers {
         None
     }
 
+    fn page(&self) -> Option<&str> {
+        None
+    }
+
     fn remarks(&self) -> Vec<String> {
         let Place { bootstrap, application, .. } = &self.place;
-        vec![format!("The topics stay on the Kafka at {bootstrap}; the application is {application}.")]
+        vec![format!("The topics are on the Kafka at {bootstrap}, as long as that is there; the application is {application}.")]
     }
 
     fn entries(&self, _store: &str) -> Option<Result<Vec<(Vec<Json>, Json)>, String>> {

@@ -36,7 +36,9 @@ fn read(node: &Node, made: &mut Vec<String>, reading: &mut Reading<'_, '_>) -> O
                 Some(Field::Object(read_object(node, &mut inner, reading)))
             }
         },
-        Kind::List(_) => reading.mistake(&node.span, "lists can't be made yet", "write one value, or `{ choice: [a, b] }` for one of several"),
+        Kind::List(_) => {
+            reading.mistake(&node.span, "lists can't be made yet", "write one value, or `{ choice: [a, b] }` for one of several")
+        }
         Kind::Broken => None,
     }
 }
@@ -100,7 +102,11 @@ fn bounds<T: PartialOrd>(node: &Node, reading: &mut Reading<'_, '_>, parse: impl
     let parsed: Vec<T> = items.iter().filter_map(|it| reading.text(it).and_then(&parse)).collect();
     match <[T; 2]>::try_from(parsed) {
         Ok([least, most]) if least <= most && items.len() == 2 => Some((least, most)),
-        _ => reading.mistake(&node.span, "these are not two bounds, the lower one first", "write `{ integer: [1, 10] }` or `{ decimal: [\"0.50\", \"10.00\"] }`"),
+        _ => reading.mistake(
+            &node.span,
+            "these are not two bounds, the lower one first",
+            "write `{ integer: [1, 10] }` or `{ decimal: [\"0.50\", \"10.00\"] }`",
+        ),
     }
 }
 
@@ -127,7 +133,9 @@ fn duration(node: &Node, reading: &mut Reading<'_, '_>) -> Option<i64> {
         };
         number.parse::<i64>().ok()?.checked_mul(unit)
     });
-    parsed.or_else(|| reading.mistake(&node.span, format!("{text} is no length of time"), "write a number and ms, s, m, h or d, such as `30d`"))
+    parsed.or_else(|| {
+        reading.mistake(&node.span, format!("{text} is no length of time"), "write a number and ms, s, m, h or d, such as `30d`")
+    })
 }
 
 fn from(argument: &Node, fields: &Fields<'_>, made: &[String], reading: &mut Reading<'_, '_>) -> Option<Field> {

@@ -105,7 +105,13 @@ fn read_broken(node: &Node, value: &[(String, Field)], made: &mut Vec<String>, r
         (Some(text), _) => Breakage::Bytes(reading.text(text)?.as_bytes().to_vec()),
         (None, Some(node)) => match &node.kind {
             Kind::Scalar(it) if it.style == Style::Plain && it.text == "null" => Breakage::NoValue,
-            _ => return reading.mistake(&node.span, "`value` of a broken record can only be null", "write `value: null`, `text:`, `with:` or `without:`"),
+            _ => {
+                return reading.mistake(
+                    &node.span,
+                    "`value` of a broken record can only be null",
+                    "write `value: null`, `text:`, `with:` or `without:`",
+                );
+            }
         },
         (None, None) => {
             let with = fields.get("with").map(|it| read_object(it, made, reading)).unwrap_or_default();

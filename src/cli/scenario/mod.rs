@@ -3,8 +3,8 @@
 //! The expected figures are counted while the records are made, by nothing that the engine uses.
 
 pub mod amount;
-pub mod file;
 mod fields;
+pub mod file;
 pub mod generator;
 mod random;
 pub mod tally;
