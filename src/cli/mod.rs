@@ -3,14 +3,18 @@
 pub mod application;
 mod author;
 mod cluster;
+mod demo;
 pub mod describe;
 pub mod exit;
 pub mod http;
 mod kafka;
+mod memory;
 mod mistakes;
 mod operate;
 pub mod out;
+mod progress;
 pub mod run;
+pub mod scenario;
 pub mod settings;
 pub mod signals;
 mod sources;
@@ -37,6 +41,7 @@ struct CommandLine {
 
 const EXAMPLES: &str = "\
 Examples:
+  goyt demo                          see it work, without Kafka
   goyt validate                      check topologies/ without running anything
   goyt test                          run topologies/tests/*.yaml in memory
   goyt topics --create               create what is missing on the cluster
@@ -47,6 +52,7 @@ Exit codes: 0 done, 1 failed or differs, 2 usage, 69 Kafka can't be reached, 75 
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Run(run::Run),
     Validate(author::validate::Validate),
     Test(author::test::Test),
@@ -91,6 +97,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let done = match parsed.command {
+        Command::Demo(demo) => demo.execute(),
         Command::Run(run) => run.execute(),
         Command::Validate(validate) => validate.execute(),
         Command::Test(test) => test.execute(),

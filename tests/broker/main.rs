@@ -8,6 +8,7 @@ mod support;
 mod commands;
 mod crashes;
 mod dashboards;
+mod demo;
 mod flows;
 mod lag;
 mod limits;
