@@ -13,7 +13,7 @@ use goyt::adapters::memory::cluster::Cluster;
 use goyt::adapters::memory::partition::{Content, Tombstones};
 use goyt::adapters::memory::{Identity, MemoryLog};
 use goyt::engine::record::{Offset, TopicId, TopicPartition};
-use goyt::runtime::admin::{Admin, AdminError, NewTopic};
+use goyt::runtime::operations::admin::{Admin, AdminError, NewTopic};
 use goyt::runtime::ports::{Clock, Log};
 use goyt::runtime::reaction::Reaction;
 

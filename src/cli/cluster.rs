@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::adapters::kafka::{ClientSettings, KafkaAdmin};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Settings;
-use crate::runtime::admin::{Admin, AdminError};
+use crate::runtime::operations::admin::{Admin, AdminError};
 
 /// How long a command tries to reach the cluster.
 const REACH_WITHIN: Duration = Duration::from_secs(5);

@@ -16,13 +16,13 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
 use crate::config::Settings;
 use crate::engine::plan::Plan;
-use crate::runtime::admin::{Admin, AdminError};
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
+use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::Report;
 use crate::runtime::supervisor::Worlds;
-use crate::runtime::topics::{self, Creation, Status, TopicState};
 use crate::runtime::worker::{Error, World};
 
 /// Partitions of an input topic that `--create-topics` makes.

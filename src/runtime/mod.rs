@@ -1,6 +1,5 @@
 //! The loop that drives the engine through ports. Start with `worker.rs`.
 
-pub mod admin;
 mod assignment;
 pub mod board;
 mod commit;
@@ -8,10 +7,8 @@ pub mod fail_point;
 pub mod operations;
 pub mod ports;
 pub mod reaction;
-pub mod reset;
 pub mod restore;
 pub mod status;
 pub mod supervisor;
 pub mod tasks;
-pub mod topics;
 pub mod worker;

@@ -14,8 +14,8 @@ use std::time::Duration;
 use goyt::adapters::rocks::directory::Directory;
 use goyt::engine::plan::{StoreKind, StorePlan, Subtopology};
 use goyt::engine::value::Type;
+use goyt::runtime::operations::reset::LocalState;
 use goyt::runtime::ports::StoreError;
-use goyt::runtime::reset::LocalState;
 use place::{BALANCES, Place, SEEN, TASK, contents, plan, read, write};
 use tempfile::TempDir;
 

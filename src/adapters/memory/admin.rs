@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::adapters::memory::cluster::Cluster;
-use crate::runtime::admin::{Admin, AdminError, Group, GroupMember, NewTopic, TopicFound};
+use crate::runtime::operations::admin::{Admin, AdminError, Group, GroupMember, NewTopic, TopicFound};
 
 /// What a broker answers where nothing else was set.
 const DEFAULTS: [(&str, &str); 3] = [("cleanup.policy", "delete"), ("retention.ms", "604800000"), ("retention.bytes", "-1")];

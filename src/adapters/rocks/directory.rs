@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::adapters::rocks::manifest::write_whole;
 use crate::engine::record::Millis;
+use crate::runtime::operations::reset::LocalState;
 use crate::runtime::ports::StoreError;
-use crate::runtime::reset::LocalState;
 
 const LOCK: &str = ".lock";
 const INSTANCE_ID: &str = "instance.id";

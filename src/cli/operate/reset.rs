@@ -10,8 +10,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
 use crate::cli::{Output, Paths, cluster, out, plan};
 use crate::config::Settings;
+use crate::runtime::operations::reset::{self, Error, LocalState, Step};
 use crate::runtime::ports::StoreError;
-use crate::runtime::reset::{self, Error, LocalState, Step};
 
 /// Delete the application's offsets, internal topics and local state, so that it begins anew
 #[derive(Debug, Args)]

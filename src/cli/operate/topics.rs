@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
 use crate::cli::{Output, Paths, cluster, describe, out, plan};
-use crate::runtime::topics::{self, Creation, Status, TopicState};
+use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 
 /// Show the topics that the topologies need, and create what is missing
 #[derive(Debug, Args)]
@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn the_table_says_of_each_topic_what_is_the_matter() {
         let state = |name: &str, role, wanted, found, status| TopicState { name: name.into(), role, wanted, found, status };
-        let new = crate::runtime::admin::NewTopic { name: String::new(), partitions: 6, replication: -1, config: Default::default() };
+        let new =
+            crate::runtime::operations::admin::NewTopic { name: String::new(), partitions: 6, replication: -1, config: Default::default() };
         let states = [
             state("orders", Role::Input, None, Some(6), Status::Ok),
             state("refunds", Role::Input, None, None, Status::Missing),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{KafkaAdmin, NewTopic};
-use crate::runtime::admin::{Admin, AdminError, Group, GroupMember, NewTopic as Wanted, TopicFound};
+use crate::runtime::operations::admin::{Admin, AdminError, Group, GroupMember, NewTopic as Wanted, TopicFound};
 use crate::runtime::ports::LogError;
 use crate::runtime::reaction::Reaction;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::engine::plan::Topic;
 use crate::engine::record::TopicId;
-use crate::runtime::admin::{GroupMember, NewTopic, TopicFound};
+use crate::runtime::operations::admin::{GroupMember, NewTopic, TopicFound};
 
 /// A cluster and a directory that note what is done to them.
 #[derive(Default)]

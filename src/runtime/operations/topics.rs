@@ -6,7 +6,7 @@ use std::fmt;
 use crate::config::Properties;
 use crate::engine::plan::{Plan, Role, Topic};
 use crate::engine::record::TopicId;
-use crate::runtime::admin::{Admin, AdminError, NewTopic, TopicFound};
+use crate::runtime::operations::admin::{Admin, AdminError, NewTopic, TopicFound};
 
 #[cfg(test)]
 mod tests;

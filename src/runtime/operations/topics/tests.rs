@@ -150,7 +150,7 @@ impl Admin for Cluster {
     fn delete_topics(&mut self, _: &[&str]) -> Result<BTreeMap<String, AdminError>, AdminError> {
         unreachable!("nothing is deleted here")
     }
-    fn group(&mut self, _: &str) -> Result<Option<crate::runtime::admin::Group>, AdminError> {
+    fn group(&mut self, _: &str) -> Result<Option<crate::runtime::operations::admin::Group>, AdminError> {
         unreachable!("no group is asked for here")
     }
     fn delete_group(&mut self, _: &str) -> Result<(), AdminError> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::engine::plan::{Plan, Role};
-use crate::runtime::admin::{Admin, AdminError, Group};
+use crate::runtime::operations::admin::{Admin, AdminError, Group};
 use crate::runtime::ports::StoreError;
 
 #[cfg(test)]
@@ -66,8 +66,9 @@ pub enum Error {
 
 fn members(group: &Group) -> String {
     // What is not known is empty; the member id begins with the client's name.
-    let shown =
-        |it: &crate::runtime::admin::GroupMember| if it.host.is_empty() { it.id.clone() } else { format!("{} on {}", it.client, it.host) };
+    let shown = |it: &crate::runtime::operations::admin::GroupMember| {
+        if it.host.is_empty() { it.id.clone() } else { format!("{} on {}", it.client, it.host) }
+    };
     group.members.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
