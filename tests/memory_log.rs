@@ -8,11 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use conformance::{CHANGELOG, IN, OUT, PARTITIONS, World, cases};
+use goyt::adapters::memory::access::MemoryAccess;
 use goyt::adapters::memory::clock::VirtualClock;
 use goyt::adapters::memory::cluster::Cluster;
 use goyt::adapters::memory::partition::{Content, Tombstones};
 use goyt::adapters::memory::{Identity, MemoryLog};
 use goyt::engine::record::{Offset, TopicId, TopicPartition};
+use goyt::runtime::operations::access::Access;
 use goyt::runtime::operations::admin::{Admin, AdminError, NewTopic};
 use goyt::runtime::ports::{Clock, Log};
 use goyt::runtime::reaction::Reaction;
@@ -46,6 +48,18 @@ impl World for MemoryWorld {
     fn log(&mut self, client: &str) -> Box<dyn Log> {
         let identity = Identity { group: "app".to_owned(), member: client.to_owned(), transactional_id: format!("app-{client}") };
         Box::new(MemoryLog::new(&self.0, identity, TOPICS.map(|(_, name)| name.to_owned())))
+    }
+
+    fn access(&mut self) -> Box<dyn Access> {
+        Box::new(MemoryAccess::new(&self.0))
+    }
+
+    fn name(&self, topic: TopicId) -> String {
+        name(topic).to_owned()
+    }
+
+    fn group(&self) -> String {
+        "app".to_owned()
     }
 
     fn append(&mut self, to: TopicPartition, key: &str, value: &str) {

@@ -93,6 +93,7 @@ fn limits() -> Limits {
         commit_max_bytes: 1 << 20,
         buffer_max_bytes: 1 << 20,
         poll_max_records: 100,
+        repartition_lag_max: 10_000,
         restore_max_records: 100,
         task_retry: Duration::from_secs(1),
         task_cache_bytes: 1 << 16,

@@ -140,6 +140,7 @@ fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options
         commit_max_bytes: bytes(settings.commit_max_bytes),
         buffer_max_bytes: bytes(settings.buffer_max_bytes),
         poll_max_records: bytes(settings.poll_max_records),
+        repartition_lag_max: i64::try_from(settings.repartition_lag_max_records).unwrap_or(i64::MAX),
         restore_max_records: bytes(settings.restore_max_records),
         task_retry: settings.task_retry_backoff,
         task_cache_bytes: bytes(settings.statestore_cache_max_bytes) / usize::try_from(tasks).unwrap_or(1).max(1),

@@ -141,6 +141,9 @@ settings! {
         buffer_max_bytes: u64 = "buffer.max.bytes", Is("16777216"), Between(65_536, 1024 * MEBIBYTE);
         /// The most records that a worker takes in one turn of its loop.
         poll_max_records: u64 = "poll.max.records", Is("1000"), Between(1, 1_000_000);
+        /// Input waits while more records than this wait behind the repartition topic that it is written to, until three quarters of
+        /// them are processed: so a long lag comes out as results, not as a second lag. 0: it never waits.
+        repartition_lag_max_records: u64 = "repartition.lag.max.records", Is("100000"), Between(0, 1_000_000_000);
         /// Where to begin a partition for which the application has never committed an offset.
         auto_offset_reset: OffsetReset = "auto.offset.reset", Is("earliest"), OneOf(&["earliest", "latest"]);
         /// A transaction that is not ended within this time is aborted by the broker.

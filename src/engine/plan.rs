@@ -18,6 +18,30 @@ pub struct Plan {
     pub subtopologies: Vec<Subtopology>,
 }
 
+impl Plan {
+    /// The source topics of the subtopologies that write a repartition topic.
+    #[must_use]
+    pub fn feeders(&self, repartition: TopicId) -> Vec<TopicId> {
+        fn writes(steps: &[Step], topic: TopicId) -> bool {
+            steps.iter().any(|it| match &it.operator {
+                Operator::Key { to, .. } => *to == topic,
+                Operator::Branch(cases) => cases.iter().any(|case| writes(&case.steps, topic)),
+                Operator::Let(_)
+                | Operator::Require { .. }
+                | Operator::Filter { .. }
+                | Operator::Split(_)
+                | Operator::Dedup { .. }
+                | Operator::Unique { .. }
+                | Operator::Allot { .. }
+                | Operator::Aggregate(_)
+                | Operator::Emit(_) => false,
+            })
+        }
+        let feeders = self.subtopologies.iter().filter(|it| writes(&it.steps, repartition));
+        feeders.map(|it| it.source).collect()
+    }
+}
+
 /// A topic, and what it is to the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {

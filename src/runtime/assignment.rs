@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ports::{GroupEvent, Parts};
+use super::ports::GroupEvent;
 use super::status::Change;
 use super::tasks::{Disk, Source, State};
 use super::worker::{Error, Start, Worker};
@@ -70,7 +70,7 @@ impl Worker {
             opened += tasks.open(*partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
         }
         report(&Change::Assigned { partitions: given.len(), kept, opened, closed });
-        let fresh = Source { committed: None, position: 0, consumed: None, halted_at: None };
+        let fresh = Source { committed: None, position: 0, next: 0, consumed: None, halted_at: None };
         self.tasks.sources = given.into_iter().map(|tp| (tp, fresh)).collect();
         self.reassign()
     }
@@ -123,7 +123,7 @@ impl Worker {
             } else {
                 positions.push((*tp, position));
             }
-            let source = Source { committed, position, consumed: None, halted_at: None };
+            let source = Source { committed, position, next: position, consumed: None, halted_at: None };
             self.tasks.sources.insert(*tp, source);
         }
         self.log.parts().consumer.assign(&positions)?;
@@ -164,9 +164,8 @@ impl Worker {
 
     /// Reads the partitions whose tasks are all running.
     pub(super) fn resume_ready(&mut self) -> Result<(), Error> {
-        let ready = self.tasks.ready();
-        let Parts { consumer, .. } = self.log.parts();
-        consumer.resume(&ready)?;
+        let ready: Vec<_> = self.tasks.ready().into_iter().filter(|it| !self.flow.holds(it.topic)).collect();
+        self.log.parts().consumer.resume(&ready)?;
         Ok(())
     }
 }

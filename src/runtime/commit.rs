@@ -159,6 +159,8 @@ impl Worker {
     fn end_commit(&mut self, committed: Committed) -> Result<(), Error> {
         let Transaction::Committing(offsets) = std::mem::replace(&mut self.transaction, Transaction::None) else { return Ok(()) };
         if let Err(error) = committed.result {
+            // Still open at the broker: until it is aborted, the group's offsets can't be read.
+            self.transaction = Transaction::Open;
             if !committed.refused.is_empty() {
                 return self.refused(committed.refused);
             }

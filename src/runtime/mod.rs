@@ -4,6 +4,7 @@ mod assignment;
 pub mod board;
 mod commit;
 pub mod fail_point;
+mod flow;
 pub mod operations;
 pub mod ports;
 pub mod reaction;

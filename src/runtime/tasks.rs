@@ -58,6 +58,8 @@ pub struct Source {
     pub committed: Option<Offset>,
     /// Where reading begins, or began last.
     pub position: Offset,
+    /// The next record to process.
+    pub next: Offset,
     /// After the last record processed and not yet part of a commit.
     pub consumed: Option<Offset>,
     /// No record from here on is processed: a task stopped at it.
@@ -164,7 +166,8 @@ impl Tasks {
                 }
             }
         }
-        source.consumed = Some(record.offset + 1);
+        source.next = record.offset + 1;
+        source.consumed = Some(source.next);
         self.processed += 1;
         if until.is_some_and(|it| it <= record.offset + 1) {
             self.complete.insert(record.source);

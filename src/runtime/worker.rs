@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::Board;
+use super::flow::Flow;
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
 use super::restore::Restore;
@@ -33,6 +34,7 @@ pub struct Worker {
     pub(super) effects: Effects,
     pub(super) transaction: Transaction,
     pub(super) restore: Restore,
+    pub(super) flow: Flow,
     /// When the last commit was begun.
     pub(super) last_commit: Duration,
     /// Transactions given up since one was committed.
@@ -56,6 +58,8 @@ pub struct Limits {
     pub buffer_max_bytes: usize,
     /// `poll.max.records`: at most so many a round.
     pub poll_max_records: usize,
+    /// `repartition.lag.max.records`: so many records waiting behind a repartition topic hold its input back; 0: never.
+    pub repartition_lag_max: i64,
     /// `restore.max.records`: at most so many changelog records a round.
     pub restore_max_records: usize,
     /// `task.retry.backoff.ms`: pause before a task whose state could not be written is restored again.
@@ -147,6 +151,7 @@ impl Worker {
             effects: Effects::default(),
             transaction: Transaction::None,
             restore: Restore::default(),
+            flow: Flow::new(&plan, limits.repartition_lag_max),
             last_commit: clock.elapsed(),
             rewinds: 0,
             waiting: false,
@@ -195,6 +200,7 @@ impl Worker {
     /// When the worker can't go on; a new one may.
     pub fn round(&mut self) -> Result<(), Error> {
         self.settle()?; //                        1. A commit that has ended: its state goes to disk.
+        self.hold_back()?; //                        Input waits for what it became before.
         let event = self.poll()?; //              2. Records go through their tasks; effects pile up.
         if let Some(event) = event {
             self.follow(event)?; //               3. Tasks open and close with their partitions.
@@ -317,7 +323,7 @@ impl Worker {
     /// Stops a partition by name; others go on.
     pub(super) fn halt(&mut self, partition: TopicPartition, reason: &str) {
         if let Some(source) = self.tasks.sources.get_mut(&partition) {
-            source.halted_at = Some(source.consumed.unwrap_or(source.position));
+            source.halted_at = Some(source.next);
         }
         let report = Arc::clone(&self.report);
         for open in self.tasks.iter_mut().filter(|it| it.source == partition) {

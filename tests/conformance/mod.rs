@@ -2,10 +2,12 @@
 //!
 //! A case waits for conditions, never for time; and it proves that something is *not* visible by an end that was reached without it.
 
+mod by_name;
 pub mod steps;
 
 use goyt::engine::partition::partition_of;
 use goyt::engine::record::{Offset, TopicId, TopicPartition};
+use goyt::runtime::operations::access::Access;
 use goyt::runtime::ports::{Cause, GroupEvent, Log, OutRecord, SendError};
 use goyt::runtime::reaction::Reaction;
 use steps::{
@@ -25,6 +27,12 @@ pub const PARTITIONS: i32 = 6;
 pub trait World {
     /// A client: its member's name and its transactional id follow from `name`.
     fn log(&mut self, name: &str) -> Box<dyn Log>;
+    /// Access by name; [`World::name`] says the topics' names.
+    fn access(&mut self) -> Box<dyn Access>;
+    /// The name of a topic.
+    fn name(&self, topic: TopicId) -> String;
+    /// The group that the clients are of.
+    fn group(&self) -> String;
     /// Appends a record outside any transaction.
     fn append(&mut self, to: TopicPartition, key: &str, value: &str);
     /// Expels a client from the group; whether this world can.
@@ -39,7 +47,7 @@ type Case = fn(&mut dyn World);
 
 /// All cases, by what they show.
 pub fn cases() -> Vec<(&'static str, Case)> {
-    vec![
+    let on_the_log: Vec<(&'static str, Case)> = vec![
         ("a commit makes all its records visible at once", commit_is_atomic),
         ("records of an aborted transaction are never seen", abort_is_invisible),
         ("an open transaction holds back later records", open_transaction_holds_back),
@@ -58,7 +66,8 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("key, value, headers, timestamp and nulls arrive as they were sent", contents_arrive),
         ("compaction keeps the last record of each key", compaction),
         ("a position before the log's start is an error of that partition alone", out_of_range),
-    ]
+    ];
+    on_the_log.into_iter().chain(by_name::cases()).collect()
 }
 
 fn commit_is_atomic(world: &mut dyn World) {

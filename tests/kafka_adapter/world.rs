@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use goyt::adapters::kafka::{ClientSettings, KafkaAdmin, KafkaLog, NewTopic};
+use goyt::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin, KafkaLog, NewTopic};
 use goyt::engine::record::{Offset, TopicId, TopicPartition};
+use goyt::runtime::operations::access::Access;
 use goyt::runtime::ports::Log;
 use rdkafka::TopicPartitionList;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -82,6 +83,18 @@ impl Drop for KafkaWorld {
 impl World for KafkaWorld {
     fn log(&mut self, name: &str) -> Box<dyn Log> {
         Box::new(self.log_with(&self.settings(name)))
+    }
+
+    fn access(&mut self) -> Box<dyn Access> {
+        Box::new(KafkaAccess::new(&self.settings))
+    }
+
+    fn name(&self, topic: TopicId) -> String {
+        self.topic(topic).to_owned()
+    }
+
+    fn group(&self) -> String {
+        self.settings.application_id.clone()
     }
 
     fn append(&mut self, to: TopicPartition, key: &str, value: &str) {

@@ -172,10 +172,22 @@ impl ClientSettings {
         Batches { size, single: false }
     }
 
-    /// The reader of changelogs: of no group's members, commits nothing.
+    /// The reader of changelogs. The client needs a group; it never exists.
     pub(super) fn changelogs(&self, worker: usize) -> Result<ClientConfig, LogError> {
+        let mut properties = self.consumer.clone();
+        properties.extend(self.restore.clone());
+        self.outside(properties, &format!("{}-restore", self.application_id), &format!("{worker}-restore"))
+    }
+
+    /// A reader of topics by name, which asks for the offsets of this group.
+    pub(super) fn topic_reader(&self, group: &str) -> Result<ClientConfig, LogError> {
+        self.outside(self.consumer.clone(), group, "reader")
+    }
+
+    /// A reader that is no member of its group, and commits nothing.
+    fn outside(&self, mut properties: BTreeMap<String, String>, group: &str, role: &str) -> Result<ClientConfig, LogError> {
         let ours = [
-            ("group.id", format!("{}-restore", self.application_id)), // Needed by the client; the group never exists.
+            ("group.id", group.to_owned()),
             ("group.protocol", "classic".into()),
             ("auto.offset.reset", "error".into()),
             ("isolation.level", "read_committed".into()),
@@ -189,16 +201,31 @@ impl ClientSettings {
             ("queued.max.messages.kbytes", "8192".into()),
             ("fetch.max.bytes", FETCH_MAX_BYTES.into()),
             ("fetch.message.max.bytes", FETCH_PARTITION_MAX_BYTES.into()),
-            ("client.id", format!("{}-{worker}-restore", self.instance_id)),
+            ("client.id", format!("{}-{role}", self.instance_id)),
             // A tail is short: the end of one partition must not wait long for records of another.
             ("fetch.wait.max.ms", "20".into()),
         ];
-        let mut properties = self.consumer.clone();
-        properties.extend(self.restore.clone());
         for name in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "client.id"] {
             properties.remove(name); // Of members only.
         }
         self.client(&properties, &ours, &defaults)
+    }
+
+    /// A writer to topics by name, with this transactional id or without transactions.
+    pub(super) fn topic_writer(&self, transactional_id: Option<&str>) -> Result<ClientConfig, LogError> {
+        let mut ours = vec![("enable.idempotence", "true".to_owned()), ("acks", "all".into()), ("partitioner", "murmur2_random".into())];
+        if let Some(id) = transactional_id {
+            let debug = self.producer.get("debug").map_or(String::new(), |it| format!("{it},"));
+            ours.push(("transactional.id", id.to_owned()));
+            ours.push(("debug", format!("{debug}eos,broker"))); // Tells of retries: see `late_requests`.
+        }
+        let defaults = [
+            ("transaction.timeout.ms", "10000".into()),
+            ("linger.ms", "0".into()),
+            ("message.max.bytes", "10000000".into()), // The broker decides what is too large, topic by topic.
+            ("client.id", format!("{}-writer", self.instance_id)),
+        ];
+        self.client(&self.producer, &ours, &defaults)
     }
 
     /// The client that makes and describes topics.

@@ -165,21 +165,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, LogError> {
-        let topics = &self.reader.topics;
-        let mut list = topics.list(partitions.iter().map(|it| (*it, 0)));
-        self.reader.client.committed(&mut list, COMMITTED_WAIT).map_err(|it| log_error(&it, "ask for the committed offsets"))?;
-        let mut found = Vec::with_capacity(partitions.len());
-        for entry in list.entries() {
-            let at = topics.partition(&entry);
-            if entry.code != 0 {
-                return Err(log_error_at(&Failure::of(entry.code), "ask for the committed offset", at.map(|it| topics.place(it)), at));
-            }
-            found.push((at, entry.offset));
-        }
-        Ok(partitions
-            .iter()
-            .map(|asked| found.iter().find(|(at, _)| *at == Some(*asked)).map(|(_, offset)| *offset).filter(|it| 0 <= *it))
-            .collect())
+        offsets::committed(&self.reader.client, &self.reader.topics, partitions, COMMITTED_WAIT)
     }
 
     fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {

@@ -1,5 +1,6 @@
 //! Apache Kafka, through librdkafka: the log of [`crate::runtime::ports`], and what is asked about topics and groups beside it.
 
+mod access;
 mod admin;
 mod changelogs;
 mod client_config;
@@ -17,6 +18,7 @@ mod topics;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use access::KafkaAccess;
 pub use admin::{GroupState, KafkaAdmin, NewTopic, TopicDescription};
 pub use client_config::ClientSettings;
 

@@ -1,4 +1,4 @@
-//! The first and the end offset of partitions, read uncommitted.
+//! Offsets of partitions, asked for by name of the plan's numbers: first, last stable, high watermark, by time, committed.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,38 +6,99 @@ use std::time::{Duration, Instant};
 use rdkafka_sys::types::RDKafkaRespErr as Code;
 
 use super::errors::log_error_at;
-use super::raw::{Client, Failure};
+use super::raw::{Client, Failure, Mark};
 use super::topics::Topics;
-use crate::engine::record::{Offset, TopicPartition};
+use crate::engine::record::{Millis, Offset, TopicPartition};
+use crate::runtime::operations::access::Ends;
 use crate::runtime::ports::LogError;
 use crate::runtime::reaction::Reaction;
 
 /// Between two questions.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Asks a client, whatever its own isolation level, in two requests a broker: (first offset, high watermark) of each.
-/// Asks again while a leader is on the move.
+/// Asks a client, whatever its own isolation level: (first offset, high watermark) of each partition.
 pub(super) fn bounds(client: &Client, topics: &Topics, of: &[TopicPartition], wait: Duration) -> Result<Vec<(Offset, Offset)>, LogError> {
+    let found = marks(client, topics, of, [Mark::First, Mark::High], wait)?;
+    Ok(found.into_iter().map(|[first, high]| (first, high)).collect())
+}
+
+/// As [`bounds`], and the last stable offset.
+pub(super) fn ends(client: &Client, topics: &Topics, of: &[TopicPartition], wait: Duration) -> Result<Vec<Ends>, LogError> {
+    // In this order: what is written meanwhile makes `high` greater, never less than `visible`.
+    let found = marks(client, topics, of, [Mark::First, Mark::Stable, Mark::High], wait)?;
+    Ok(found.into_iter().map(|[first, visible, high]| Ends { first, visible, high }).collect())
+}
+
+/// The first stable offset of each partition whose record is not older than `time`.
+pub(super) fn at(
+    client: &Client,
+    topics: &Topics,
+    of: &[TopicPartition],
+    time: Millis,
+    wait: Duration,
+) -> Result<Vec<Option<Offset>>, LogError> {
+    let found = marks(client, topics, of, [Mark::At(time)], wait)?;
+    Ok(found.into_iter().map(|[offset]| (0 <= offset).then_some(offset)).collect())
+}
+
+/// The committed offsets of the client's group; stable ones, when the client reads committed.
+pub(super) fn committed(
+    client: &Client,
+    topics: &Topics,
+    partitions: &[TopicPartition],
+    wait: Duration,
+) -> Result<Vec<Option<Offset>>, LogError> {
+    let mut list = topics.list(partitions.iter().map(|it| (*it, 0)));
+    client.committed(&mut list, wait).map_err(|it| log_error_at(&it, "ask for the committed offsets", None, None))?;
+    let mut found = BTreeMap::new();
+    for entry in list.entries() {
+        let at = topics.partition(&entry);
+        if entry.code != 0 {
+            return Err(log_error_at(&Failure::of(entry.code), "ask for the committed offset", at.map(|it| topics.place(it)), at));
+        }
+        found.insert(at, entry.offset);
+    }
+    Ok(partitions.iter().map(|asked| found.get(&Some(*asked)).copied().filter(|it| 0 <= *it)).collect())
+}
+
+/// Asks, one request a broker and mark, and again while a leader is on the move.
+fn marks<const N: usize>(
+    client: &Client,
+    topics: &Topics,
+    of: &[TopicPartition],
+    marks: [Mark; N],
+    wait: Duration,
+) -> Result<Vec<[Offset; N]>, LogError> {
     if of.is_empty() {
         return Ok(Vec::new());
     }
     let until = Instant::now() + wait;
     loop {
-        let ask = |end| ask(client, topics, of, end, until.saturating_duration_since(Instant::now()));
-        match ask(false).and_then(|first| Ok(first.into_iter().zip(ask(true)?).collect())) {
+        let mut found = vec![[-1; N]; of.len()];
+        let mut ask_all = || {
+            for (index, mark) in marks.into_iter().enumerate() {
+                let answer = ask(client, topics, of, mark, until.saturating_duration_since(Instant::now()))?;
+                for (place, offset) in found.iter_mut().zip(answer) {
+                    place.get_mut(index).into_iter().for_each(|it| *it = offset);
+                }
+            }
+            Ok(())
+        };
+        match ask_all() {
             Err(LogError { reaction: Reaction::Retry, .. }) if Instant::now() < until => std::thread::sleep(ASK_AGAIN),
-            answer => return answer,
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(found),
         }
     }
 }
 
-fn ask(client: &Client, topics: &Topics, of: &[TopicPartition], end: bool, wait: Duration) -> Result<Vec<Offset>, LogError> {
+fn ask(client: &Client, topics: &Topics, of: &[TopicPartition], mark: Mark, wait: Duration) -> Result<Vec<Offset>, LogError> {
     let failed = |failure: &Failure, at: Option<TopicPartition>| {
         let at = at.or_else(|| of.first().filter(|_| of.len() == 1).copied());
         log_error_at(failure, "ask for the partitions' offsets", at.map(|it| topics.place(it)), at)
     };
     let asked: Vec<_> = of.iter().map(|at| (topics.name(at.topic), at.partition)).collect();
-    let found = client.list_offsets(&asked, end, wait, |entry| (topics.partition(&entry), entry.offset));
+    let found = client.list_offsets(&asked, mark, wait, |entry| (topics.partition(&entry), entry.offset));
     let found: BTreeMap<Option<TopicPartition>, Offset> = found.map_err(|it| failed(&it, None))?.into_iter().collect();
     let missing = |at| failed(&Failure::of(Code::RD_KAFKA_RESP_ERR__NO_OFFSET as i32), Some(at));
     of.iter().map(|at| found.get(&Some(*at)).copied().ok_or_else(|| missing(*at))).collect()

@@ -206,7 +206,8 @@ impl Committer {
             again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
                 .map_err(|it| log_error(&it, "add the consumed offsets"))?;
         }
-        again(|| self.client.commit_transaction()).map_err(|it| log_error(&it, "commit the transaction"))
+        // A bound would leave the outcome unknown.
+        again(|| self.client.commit_transaction(None)).map_err(|it| log_error(&it, "commit the transaction"))
     }
 }
 

@@ -24,7 +24,7 @@ use rdkafka::error::KafkaError;
 use rdkafka_sys as sys;
 
 pub(super) use batch::{Batch, Message};
-pub(super) use group::GroupMetadata;
+pub(super) use group::{GroupMetadata, Mark};
 pub(super) use list::{Entry, PartitionList};
 pub(super) use transaction::{Outgoing, TopicHandle};
 

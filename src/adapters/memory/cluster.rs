@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::adapters::clock::SystemClock;
 use crate::adapters::memory::clock::VirtualClock;
 use crate::adapters::memory::error;
 use crate::adapters::memory::group::{Group, Place};
 use crate::adapters::memory::partition::{Content, OutOfRange, Partition, Tombstones};
 use crate::adapters::memory::transactions::{Transaction, Transactions};
 use crate::engine::partition::partition_of;
-use crate::engine::record::Offset;
-use crate::runtime::ports::LogError;
+use crate::engine::record::{Millis, Offset};
+use crate::runtime::ports::{Clock, LogError};
 use crate::runtime::reaction::Reaction;
 
 /// The largest record that is taken, bytes of key, value and headers: the client's default.
@@ -197,6 +198,14 @@ impl Cluster {
     /// Wakes those that wait for something to read.
     pub(super) fn wake(&self) {
         self.0.changed.notify_all();
+    }
+
+    /// The time for records that bring none: of the clock that the cluster moves, else the system's.
+    pub(super) fn now(&self) -> Millis {
+        match &self.0.waiting {
+            Waiting::MovesClock(clock) => clock.now(),
+            Waiting::Never | Waiting::UntilWritten => SystemClock::start().now(),
+        }
     }
 
     /// There is nothing to do for a client that may wait so long.

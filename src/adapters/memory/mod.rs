@@ -3,6 +3,7 @@
 //! Topics, transactions and consumer groups behave as a broker's do where a client can tell: offsets with gaps, control records,
 //! last stable offsets, fencing, generations. Nothing here is random, so the same calls give the same results.
 
+pub mod access;
 pub mod admin;
 pub mod changelogs;
 pub mod clock;

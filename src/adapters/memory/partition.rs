@@ -79,6 +79,14 @@ impl Partition {
         self.open.values().copied().min().unwrap_or(self.end)
     }
 
+    /// The offset of the first record before the last stable offset that is not older than `time`.
+    #[must_use]
+    pub fn at(&self, time: Millis) -> Option<Offset> {
+        let stable_end = self.stable_end();
+        let mut stable = self.entries.iter().take_while(|entry| entry.offset < stable_end);
+        stable.find(|entry| entry.content.as_ref().is_some_and(|it| time <= it.timestamp)).map(|entry| entry.offset)
+    }
+
     /// Appends a record, and returns its offset.
     pub fn append(&mut self, transaction: Option<Serial>, content: Content) -> Offset {
         if let Some(serial) = transaction {

@@ -2,6 +2,19 @@
 
 use super::*;
 
+/// Which offset of a partition is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Mark {
+    /// The first.
+    First,
+    /// The high watermark.
+    High,
+    /// The last stable offset.
+    Stable,
+    /// The first, before the last stable offset, whose record is not older; milliseconds since 1970.
+    At(i64),
+}
+
 /// Who a member is, for [`Client::send_offsets`].
 pub(in super::super) struct GroupMetadata {
     pub(super) at: NonNull<sys::rd_kafka_consumer_group_metadata_t>,
@@ -132,30 +145,33 @@ impl Client {
         unsafe { sys::rd_kafka_consumer_closed(self.rk.as_ptr()) != 0 }
     }
 
-    /// The first or (`end`) the end offset of each partition, in no particular order, read uncommitted.
+    /// An offset of each partition, in no particular order; -1 where there is none.
     ///
     /// # Errors
     /// When they can't be had within `bound`.
     pub(in super::super) fn list_offsets<T>(
         &self,
         partitions: &[(&CStr, i32)],
-        end: bool,
+        mark: Mark,
         bound: Duration,
         found: impl FnMut(Entry<'_>) -> T,
     ) -> Result<Vec<T>, Failure> {
-        let mark = if end {
-            sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST
-        } else {
-            sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST
+        use sys::rd_kafka_IsolationLevel_t::{RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED};
+        let (wanted, isolation) = match mark {
+            Mark::First => (sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST as i64, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED),
+            Mark::High => (sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED),
+            Mark::Stable => (sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED),
+            Mark::At(time) => (time.max(0), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED),
         };
         let mut list = PartitionList::new(partitions.len());
         for (topic, partition) in partitions {
-            list.add(topic, *partition, mark as i64);
+            list.add(topic, *partition, wanted);
         }
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
-        // SAFETY: the handle, the list, the options and the queue live for the call, which copies the list.
-        // Without further options it reads uncommitted.
+        // SAFETY: the handle, the list, the options and the queue live for the call, which copies the list; an error is freed once.
         let event = self.request(operation, bound, |options, queue| unsafe {
+            let refused = sys::rd_kafka_AdminOptions_set_isolation_level(options, isolation);
+            drop(Failure::take(refused)); // Refused by other operations than this one only.
             sys::rd_kafka_ListOffsets(self.rk.as_ptr(), list.list.as_ptr(), options, queue)
         })?;
         // SAFETY: the event lives until the end of the function, and what is read of it belongs to it; `infos` has `count` elements.
@@ -205,7 +221,7 @@ impl Client {
         &self,
         operation: sys::rd_kafka_admin_op_t,
         bound: Duration,
-        ask: impl FnOnce(*const sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
+        ask: impl FnOnce(*mut sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
     ) -> Result<Event, Failure> {
         // SAFETY: options and queue are owned here and destroyed once, after their last use. The request keeps no pointer to them:
         // an answer that comes later finds the queue gone and is dropped.

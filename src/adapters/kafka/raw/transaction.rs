@@ -125,13 +125,13 @@ impl Client {
         }
     }
 
-    /// Sends what is queued and commits; as long as it takes.
+    /// Sends what is queued and commits; `None`: as long as it takes.
     ///
     /// # Errors
-    /// When the transaction failed, or its outcome is unknown.
-    pub(in super::super) fn commit_transaction(&self) -> Result<(), Failure> {
-        // SAFETY: the handle lives. -1: a shorter time would leave the outcome unknown.
-        unsafe { Failure::take(sys::rd_kafka_commit_transaction(self.rk.as_ptr(), -1)) }
+    /// When the transaction failed, or its outcome is unknown, as when it takes longer than `bound`.
+    pub(in super::super) fn commit_transaction(&self, bound: Option<Duration>) -> Result<(), Failure> {
+        // SAFETY: the handle lives. -1 is for ever.
+        unsafe { Failure::take(sys::rd_kafka_commit_transaction(self.rk.as_ptr(), bound.map_or(-1, millis))) }
     }
 
     /// Drops what is queued and aborts.
