@@ -51,25 +51,37 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let partitions: Vec<i32> = states.iter().map(|it| it.found.unwrap_or(0)).collect();
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let (report, board) = (application::report(&open), Arc::new(Board::default()));
-    let worlds = KafkaWorlds {
-        clients: cluster::clients(settings, &instance),
-        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores: RocksStores::new(Arc::clone(&directory), &rocks(settings)),
-        report: Arc::clone(&report),
-        board: Arc::clone(&board),
-    };
+    let worlds = worlds(settings, plan, &directory, &instance, &report, &board);
     let delay = settings.state_cleanup_delay;
     let site = Site {
         plan: Arc::new(plan.clone()),
         partitions,
         instance,
-        worlds: Arc::new(worlds),
+        worlds,
         board,
         report,
         clock: Box::new(clock),
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
     application::run(settings, site, options, stop)
+}
+
+/// The worlds of the workers of an instance.
+pub fn worlds(
+    settings: &Settings,
+    plan: &Plan,
+    directory: &Arc<Directory>,
+    instance: &str,
+    report: &Arc<Report>,
+    board: &Arc<Board>,
+) -> Arc<dyn Worlds> {
+    Arc::new(KafkaWorlds {
+        clients: cluster::clients(settings, instance),
+        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
+        stores: RocksStores::new(Arc::clone(directory), &rocks(settings)),
+        report: Arc::clone(report),
+        board: Arc::clone(board),
+    })
 }
 
 struct KafkaWorlds {

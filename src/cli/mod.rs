@@ -39,6 +39,7 @@ Examples:
   goyt validate                      check topologies/ without running anything
   goyt test                          run topologies/tests/*.yaml in memory
   goyt topics --create               create what is missing on the cluster
+  goyt replay --topology NAME        run one again beside the live application, and compare
   goyt run                           run topologies/ until it is told to stop
 
 Exit codes: 0 done, 1 failed or differs, 2 usage, 69 Kafka can't be reached, 75 stopped without the last commit \
@@ -50,6 +51,7 @@ enum Command {
     Validate(author::validate::Validate),
     Test(author::test::Test),
     Topics(operate::topics::Topics),
+    Replay(operate::replay::Replay),
     Reset(operate::reset::Reset),
 }
 
@@ -86,6 +88,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Validate(validate) => validate.execute(),
         Command::Test(test) => test.execute(),
         Command::Topics(topics) => topics.execute(),
+        Command::Replay(replay) => replay.execute(),
         Command::Reset(reset) => reset.execute(),
     };
     match done {

@@ -1,4 +1,5 @@
 //! Commands for those who run an application: one file each.
 
+pub mod replay;
 pub mod reset;
 pub mod topics;

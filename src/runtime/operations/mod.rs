@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod admin;
+pub mod audit;
 pub mod lag;
+pub mod replay;
 pub mod reset;
 pub mod topics;
