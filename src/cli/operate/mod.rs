@@ -2,7 +2,8 @@
 
 pub mod dlq;
 pub mod lag;
+pub mod replay;
 pub mod reset;
-pub mod tap;
 pub mod store;
+pub mod tap;
 pub mod topics;
