@@ -20,6 +20,7 @@ use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::operations::exposition::exposition;
 use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
@@ -93,6 +94,7 @@ fn view(
     partitions: &Arc<OnceLock<Vec<i32>>>,
 ) -> View {
     let clock = SystemClock::start();
+    let (shown, of, states) = (Arc::clone(board), Arc::clone(plan), stores.clone());
     View {
         plan: Arc::clone(plan),
         partitions: Arc::clone(partitions),
@@ -101,7 +103,7 @@ fn view(
         board: Arc::clone(board),
         access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
         states: Arc::new(stores.clone()),
-        metrics: Box::new(String::new),
+        metrics: Box::new(move || exposition(&shown, &of, Some(&states))),
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }

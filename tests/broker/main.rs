@@ -9,6 +9,7 @@ mod commands;
 mod crashes;
 mod flows;
 mod limits;
+mod metrics;
 mod rebalance;
 mod scale;
 mod state;
