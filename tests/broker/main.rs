@@ -12,6 +12,7 @@ mod demo;
 mod flows;
 mod lag;
 mod limits;
+mod metrics;
 mod rebalance;
 mod scale;
 mod state;
