@@ -19,6 +19,7 @@ use crate::config::Settings;
 use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
+use crate::runtime::operations::exposition::exposition;
 use crate::runtime::operations::admin::{Admin, AdminError};
 use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
@@ -103,10 +104,16 @@ fn view(
         admin: Box::new(move || Ok(Box::new(KafkaAdmin::new(&clients)?))),
         replication: settings.replication_factor,
         states: Arc::new(stores.clone()),
-        metrics: Box::new(String::new),
+        metrics: metrics(board, plan, stores),
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }
+}
+
+/// The text of `/metrics`.
+fn metrics(board: &Arc<Board>, plan: &Arc<Plan>, stores: &RocksStores) -> Box<dyn Fn() -> String + Send + Sync> {
+    let (board, plan, stores) = (Arc::clone(board), Arc::clone(plan), stores.clone());
+    Box::new(move || exposition(&board, &plan, Some(&stores)))
 }
 
 struct KafkaWorlds {
