@@ -7,6 +7,7 @@ mod support;
 
 mod commands;
 mod crashes;
+mod dead_letters;
 mod flows;
 mod limits;
 mod rebalance;
