@@ -9,6 +9,7 @@ mod commands;
 mod crashes;
 mod dashboards;
 mod demo;
+mod dead_letters;
 mod flows;
 mod lag;
 mod limits;
