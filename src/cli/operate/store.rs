@@ -72,7 +72,7 @@ struct From {
     /// Read the state directory of a stopped instance
     #[arg(long, conflicts_with = "address")]
     offline: bool,
-    /// A file with the token, where the instance wants one
+    /// A file with the token, where the instance wants one [default: http.token.file]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Topology files, or directories with them, for reading offline [default: topologies]
@@ -135,7 +135,7 @@ impl From {
             return self.local(&settings);
         }
         let address = self.address.as_ref().unwrap_or(&settings.http_address);
-        let instance = Instance::at(address, self.token_file.as_deref())?;
+        let instance = Instance::at(address, self.token_file.as_ref().or(settings.http_token_file.as_ref()).map(PathBuf::as_path))?;
         match instance.answers() {
             Ok(()) => Ok(Source::Instance(instance)),
             Err(why) if self.address.is_some() => Err(Failure::new(
