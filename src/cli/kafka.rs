@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::view::View;
-use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
@@ -19,6 +19,7 @@ use crate::config::Settings;
 use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
+use crate::runtime::operations::exposition::exposition;
 use crate::runtime::operations::admin::{Admin, AdminError};
 use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
@@ -92,19 +93,27 @@ fn view(
     instance: &str,
     partitions: &Arc<OnceLock<Vec<i32>>>,
 ) -> View {
-    let clock = SystemClock::start();
+    let (clock, clients) = (SystemClock::start(), cluster::clients(settings, instance));
     View {
         plan: Arc::clone(plan),
         partitions: Arc::clone(partitions),
         instance: instance.to_owned(),
         workers: usize::try_from(settings.num_stream_threads).unwrap_or(1),
         board: Arc::clone(board),
-        access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
+        access: Arc::new(KafkaAccess::new(&clients)),
+        admin: Box::new(move || Ok(Box::new(KafkaAdmin::new(&clients)?))),
+        replication: settings.replication_factor,
         states: Arc::new(stores.clone()),
-        metrics: Box::new(String::new),
+        metrics: metrics(board, plan, stores),
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }
+}
+
+/// The text of `/metrics`.
+fn metrics(board: &Arc<Board>, plan: &Arc<Plan>, stores: &RocksStores) -> Box<dyn Fn() -> String + Send + Sync> {
+    let (board, plan, stores) = (Arc::clone(board), Arc::clone(plan), stores.clone());
+    Box::new(move || exposition(&board, &plan, Some(&stores)))
 }
 
 struct KafkaWorlds {

@@ -7,7 +7,10 @@ mod support;
 
 mod commands;
 mod crashes;
+mod dashboards;
+mod demo;
 mod flows;
+mod lag;
 mod limits;
 mod rebalance;
 mod scale;

@@ -150,7 +150,7 @@ async fn bounded(gate: &Gate, request: Request, next: Next) -> Response {
     };
     tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await.unwrap_or_else(|_| {
         let seconds = REQUEST_WITHIN.as_secs();
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, "too-slow", "the answer took too long", format!("there was none after {seconds} s"))
+        Problem::too_slow(format!("there was none after {seconds} s"))
             .hint("ask for less at a time: a smaller limit, a narrower filter")
             .into_response()
     })

@@ -185,7 +185,7 @@ impl Answer {
         match self {
             Self::Found(found) => Json(found).into_response(),
             Self::Elsewhere(address) => {
-                let location = format!("{address}{path}?redirected=true");
+                let location = format!("http://{address}{path}?redirected=true");
                 (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response()
             }
         }
