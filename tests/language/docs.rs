@@ -118,3 +118,30 @@ fn every_operator_and_code_stands_in_the_language_reference() {
         assert!(page.contains(&format!("`{planned}`")), "{planned}");
     }
 }
+
+/// Writes the files of the tutorial and runs its commands, those that need no Kafka; what they print is compared with what the page shows.
+#[test]
+fn the_tutorial_works_as_written() {
+    let folder = TempDir::new().unwrap();
+    let binaries = Path::new(env!("CARGO_BIN_EXE_goyt")).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+    let (mut said, mut run, mut compared) = (String::new(), 0, 0);
+    for Block { info, text, line } in blocks("tutorial.md") {
+        let place = format!("docs/tutorial.md:{line}");
+        if let Some((_, file)) = info.split_once(" file=") {
+            let file = folder.path().join("logins").join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        } else if info == "sh" {
+            let shell = Command::new("sh").args(["-e", "-c", &text]).current_dir(folder.path().join("logins")).env("PATH", &path).output();
+            let output = shell.unwrap();
+            said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{place}: {said}");
+            run += 1;
+        } else if info == "text output" {
+            assert_eq!(said.trim_end(), text.trim_end(), "{place}");
+            compared += 1;
+        }
+    }
+    assert!(2 < run && 1 < compared, "{run} {compared}: the blocks are still found");
+}
