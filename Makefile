@@ -13,7 +13,7 @@ PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/ma
 WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
-.PHONY: help setup build test build-tests check fmt lint doc unit fix run broker broker-stop clean-broker release
+.PHONY: help setup build test build-tests check fmt lint doc unit fix run soak broker broker-stop clean-broker release deb check-deb
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ fix: ## Format, and mend what the lints can mend
 run: build ## Run the topologies of this repository on the Kafka at KAFKA_BOOTSTRAP_SERVERS (localhost:9092)
 	$(TARGET)/release/goyt run topologies/ --create-topics
 
+soak: build-tests ## The test of instances that come, leave and are killed under load, with SOAK_CHANGES changes (20)
+	SOAK_CHANGES=$(or $(SOAK_CHANGES),20) scripts/kafka.sh run $(CARGO) test --release --test broker scale::instance_changes -- --nocapture
+
 broker: setup ## Start a Kafka for development at 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DATA: see scripts/kafka.sh)
 	@scripts/kafka.sh start
 
@@ -66,3 +69,9 @@ clean-broker: ## Stop it and delete its data
 
 release: setup-build ## Build the binary with RocksDB compiled in (about 27 minutes on two cores, once): target/static/release/goyt
 	ROCKSDB_COMPILE=1 CARGO_TARGET_DIR=$(STATIC) cargo build --release --bins
+
+deb: build ## Make the Debian package, of the binary of make release if there is one: target/deb/goyt_*.deb
+	scripts/deb.sh
+
+check-deb: deb ## Install the package in a fresh Debian, use it, remove it (debootstrap, as root; about two minutes)
+	scripts/check-deb.sh

@@ -6,6 +6,7 @@ use goyt::adapters::memory::store::MemoryStores;
 use goyt::engine::plan::{Decode, StoreKind, StorePlan, Subtopology};
 use goyt::engine::record::TopicId;
 use goyt::engine::value::Type;
+use goyt::runtime::operations::access::{StateReader, StoreSize};
 use goyt::runtime::ports::{Store, StoreError, Stores, TaskStores};
 
 const TASK: &str = "sums.in_0";
@@ -92,4 +93,29 @@ fn plan() -> Subtopology {
         steps: Vec::new(),
         fingerprint: "one".to_owned(),
     }
+}
+
+#[test]
+fn open_tasks_are_read_beside_their_worker() {
+    let mut stores = MemoryStores::new();
+    let mut store = open(&mut stores, false);
+    for n in 0..600 {
+        put(&mut *store, &format!("{n:03}"), Some("1"), n);
+    }
+    let reader: &dyn StateReader = &stores.clone();
+    assert_eq!(reader.tasks(), [TASK]);
+    assert_eq!(reader.get(TASK, "sums", b"007").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(reader.get(TASK, "sums", b"700").unwrap(), None);
+    let mut keys = Vec::new();
+    reader
+        .scan(TASK, "sums", b"100", &mut |key, _| {
+            keys.push(String::from_utf8(key.to_vec()).unwrap());
+            keys.len() < 400
+        })
+        .unwrap();
+    assert_eq!(keys, (100..500).map(|n| format!("{n:03}")).collect::<Vec<_>>());
+    assert_eq!(reader.size(TASK, "sums").unwrap(), StoreSize { entries: 600, bytes: 600 * 4 });
+    assert!(reader.get(TASK, "totals", b"1").is_err());
+    drop(store);
+    assert!(reader.tasks().is_empty() && reader.get(TASK, "sums", b"007").is_err());
 }

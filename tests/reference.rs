@@ -16,6 +16,11 @@ fn the_schema_of_topology_files_is_up_to_date() {
     check("docs/topology.schema.json", &goyt::engine::topology::editor::schema());
 }
 
+#[test]
+fn the_reference_of_the_metrics_is_up_to_date() {
+    check("docs/metrics.md", &goyt::telemetry::metrics::reference());
+}
+
 fn check(page: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("UPDATE_REFERENCE").is_some() {

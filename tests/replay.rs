@@ -152,6 +152,15 @@ const EARLIEST: Request = Request { begin: Begin::Earliest, partial: false, rate
 
 /// Does something with the site of a replay of `topology`, as it is now, beside a live application.
 fn at_site<T>(driver: &TopologyDriver, topology: &str, act: impl FnOnce(&Shadow, &mut Site<'_>, &Shadows) -> T) -> T {
+    at_site_telling(driver, topology, &mut |_| {}, act)
+}
+
+fn at_site_telling<T>(
+    driver: &TopologyDriver,
+    topology: &str,
+    progress: &mut dyn FnMut(replay::Progress),
+    act: impl FnOnce(&Shadow, &mut Site<'_>, &Shadows) -> T,
+) -> T {
     let shadow = Shadow::of(&plan(topology)).unwrap();
     let shadows = Shadows { cluster: driver.cluster.clone(), stores: MemoryStores::new(), plan: shadow.plan.clone() };
     let access = MemoryAccess::new(&driver.cluster);
@@ -164,7 +173,7 @@ fn at_site<T>(driver: &TopologyDriver, topology: &str, act: impl FnOnce(&Shadow,
         replication: 1,
         config: &config,
         stop: &AtomicBool::new(false),
-        progress: &mut |_| {},
+        progress,
     };
     act(&shadow, &mut site, &shadows)
 }
@@ -191,20 +200,17 @@ fn differences(report: &Report) -> Vec<String> {
 #[test]
 fn what_has_not_changed_is_identical_while_the_live_application_works_on() {
     let driver = live(TOPOLOGY);
-    let report = at_site(&driver, TOPOLOGY, |shadow, site, _| {
-        let mut more = true;
-        let mut go_on = |progress: replay::Progress| {
-            if std::mem::take(&mut more) {
-                // Records that come when the replay's end is fixed are none of its business.
-                (300..400).for_each(|id| send(&driver, event(id, 0)));
-                work(&driver);
-            }
-            assert!(progress.done <= progress.of, "{progress:?}");
-        };
-        site.progress = &mut go_on;
-        replay::run(shadow, EARLIEST, site).map(|it| it.report)
-    })
-    .unwrap();
+    let mut more = true;
+    let mut progress = |progress: replay::Progress| {
+        if std::mem::take(&mut more) {
+            // Records that come when the replay's end is fixed are none of its business.
+            (300..400).for_each(|id| send(&driver, event(id, 0)));
+            work(&driver);
+        }
+        assert!(progress.done <= progress.of, "{progress:?}");
+    };
+    let run = |shadow: &Shadow, site: &mut Site<'_>, _: &Shadows| replay::run(shadow, EARLIEST, site).map(|it| it.report);
+    let report = at_site_telling(&driver, TOPOLOGY, &mut progress, run).unwrap();
     assert!(report.is_identical(), "{report:#?}");
     assert_eq!(report.differences, []);
     let rows: Vec<(&str, u64)> = report.topics.iter().map(|it| (it.topic.as_str(), it.joined.same)).collect();

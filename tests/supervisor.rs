@@ -70,6 +70,7 @@ fn run(failures: u32, reaction: Reaction, done: fn(&[Change]) -> bool) -> (Vec<C
         workers: 2,
         restarts: Restarts { backoff: Duration::from_millis(5), backoff_max: Duration::from_millis(20), max: 3 },
         report: Arc::new(move |it: &Change| heard.lock().unwrap().push(it.clone())),
+        board: Arc::default(),
     });
     let worlds: Arc<dyn Worlds> =
         Arc::new(Failing { cluster, plan, failures: AtomicU32::new(failures), reaction, changes: Arc::clone(&changes) });

@@ -1,17 +1,22 @@
 //! Runs an application until it is told to stop: its workers, and beside them what is seen of them. Where it runs is given.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::adapters::http::Server;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
 use crate::config::{OffsetReset, Settings};
 use crate::engine::plan::Plan;
 use crate::engine::record::Millis;
 use crate::runtime::board::Board;
+use crate::runtime::operations::access::Access;
+use crate::runtime::operations::reporter::{About, Reporter};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::{Change, Report};
 use crate::runtime::supervisor::{Application, Ended, Restarts, Running, Worlds};
@@ -45,14 +50,20 @@ pub struct Site {
     pub board: Arc<Board>,
     /// Who is told of changes.
     pub report: Arc<Report>,
+    /// Topics, for what is seen of the application beside its workers.
+    pub access: Arc<dyn Access>,
     /// Time.
     pub clock: Box<dyn Clock>,
+    /// HTTP, until the end.
+    pub server: Option<Server>,
     /// Removes the state of tasks that moved away; called now and then with the time.
     pub clean: Box<dyn FnMut(Millis)>,
 }
 
 /// Within this time a stop is over, committed or not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last lag report may take.
+const LAST_REPORT_WITHIN: Duration = Duration::from_secs(1);
 /// Pause between looks at what is waited for.
 pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often state directories whose tasks moved away are looked for.
@@ -76,10 +87,13 @@ pub fn run(settings: &Settings, mut site: Site, options: Options, stop: &Stop) -
             max: u32::try_from(settings.worker_restart_max).unwrap_or(u32::MAX),
         },
         report: Arc::clone(&site.report),
+        board: Arc::clone(&site.board),
     });
     let running =
         application.start(&site.worlds, stop).map_err(|it| Failure::new(Exit::FAILED, format!("no thread for a worker: {it}")))?;
+    let reporting = Reporting::start(settings, &site)?;
     let ended = wait(running, &*site.clock, &mut *site.clean);
+    reporting.end(&*site.clock);
     (site.report)(&Change::Ended { records: ended.records, committed: ended.how == Some(Ended::Clean) });
     Ok(match ended.how {
         Some(Ended::Clean) => Exit::OK,
@@ -104,6 +118,42 @@ pub fn report(open: &Arc<Mutex<BTreeSet<String>>>) -> Arc<Report> {
             false => tracing::info!("{change}"),
         }
     })
+}
+
+/// Where others reach this instance's HTTP: an address of all networks, or any free port, says nothing.
+fn advertised(settings: &Settings) -> Option<String> {
+    let nowhere = |it: &String| it.starts_with("0.0.0.0:") || it.starts_with("[::]:") || it.ends_with(":0");
+    settings.application_server.clone().or_else(|| Some(settings.http_address.clone()).filter(|it| !nowhere(it)))
+}
+
+/// The thread that reports the lag.
+struct Reporting {
+    thread: Option<JoinHandle<()>>,
+    stop: Stop,
+}
+
+impl Reporting {
+    fn start(settings: &Settings, site: &Site) -> Result<Self, Failure> {
+        let stop = Stop::default();
+        if settings.lag_report_interval.is_zero() {
+            return Ok(Self { thread: None, stop });
+        }
+        let about = About { application: settings.application_id.clone(), instance: site.instance.clone(), address: advertised(settings) };
+        let reporter = Reporter::new(about, Arc::clone(&site.plan), Arc::clone(&site.board), Arc::clone(&site.access));
+        let (interval, clock, told) = (settings.lag_report_interval, site.worlds.clock(), Arc::clone(&stop));
+        let thread = Builder::new().name("lag".to_owned()).spawn(move || reporter.run(interval, &*clock, &told));
+        let thread = thread.map_err(|it| Failure::new(Exit::FAILED, format!("no thread for lag reports: {it}")))?;
+        Ok(Self { thread: Some(thread), stop })
+    }
+
+    /// Lets it say that the tasks are with nobody any more, unless that takes too long.
+    fn end(self, clock: &dyn Clock) {
+        self.stop.store(true, Ordering::Relaxed);
+        let until = clock.elapsed() + LAST_REPORT_WITHIN;
+        while self.thread.as_ref().is_some_and(|it| !it.is_finished()) && clock.elapsed() < until {
+            clock.sleep(LOOK_EVERY);
+        }
+    }
 }
 
 struct HowItEnded {

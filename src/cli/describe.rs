@@ -62,21 +62,9 @@ pub fn lines(plan: &Plan) -> Vec<String> {
     }
     let roles = [Role::Input, Role::Output, Role::DeadLetter, Role::Repartition, Role::Changelog];
     let count = |role: Role| plan.topics.iter().filter(|it| it.role == role).count();
-    let counted = roles.into_iter().filter(|it| count(*it) != 0).map(|it| format!("{} {}", count(it), role(it)));
+    let counted = roles.into_iter().filter(|it| count(*it) != 0).map(|it| format!("{} {}", count(it), it.name()));
     lines.push(format!("topics: {}", counted.collect::<Vec<_>>().join(", ")));
     lines
-}
-
-/// What a topic is for, in a word.
-#[must_use]
-pub fn role(role: Role) -> &'static str {
-    match role {
-        Role::Input => "input",
-        Role::Output => "output",
-        Role::DeadLetter => "dead letters",
-        Role::Repartition => "repartition",
-        Role::Changelog => "changelog",
-    }
 }
 
 fn topic(plan: &Plan, id: TopicId) -> String {

@@ -2,23 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
-use crate::adapters::kafka::{ClientSettings, KafkaLog};
+use crate::adapters::http::view::View;
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
 use crate::cli::application::{self, LOOK_EVERY, Options, Site};
-use crate::cli::cluster;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
+use crate::cli::{cluster, http};
 use crate::config::Settings;
 use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::Report;
@@ -47,41 +49,67 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
         Directory::take(&settings.state_dir, &settings.application_id).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let instance = directory.instance_id(settings.instance_id.as_deref()).map_err(|it| Failure::new(Exit::FAILED, it.to_string()))?;
     let clock = SystemClock::start();
-    let Some(states) = prepare_topics(settings, plan, options, stop, &clock)? else { return Ok(Exit::OK) };
+    let (plan, board) = (Arc::new(plan.clone()), Arc::new(Board::default()));
+    let stores = RocksStores::new(Arc::clone(&directory), &rocks(settings));
+    let known = Arc::new(OnceLock::new());
+    // Before Kafka is waited for: whoever probes is told that it is.
+    let server = http::start(settings, view(settings, &plan, &stores, &board, &instance, &known))?;
+    let Some(states) = prepare_topics(settings, &plan, options, stop, &clock)? else { return Ok(Exit::OK) };
     let partitions: Vec<i32> = states.iter().map(|it| it.found.unwrap_or(0)).collect();
+    let partitions = known.get_or_init(|| partitions).clone();
     let open = Arc::new(Mutex::new(BTreeSet::new()));
-    let (report, board) = (application::report(&open), Arc::new(Board::default()));
-    let worlds = worlds(settings, plan, &directory, &instance, &report, &board);
+    let report = application::report(&open);
+    let clients = cluster::clients(settings, &instance);
+    let worlds = worlds(&clients, &plan, stores, &report, &board);
     let delay = settings.state_cleanup_delay;
     let site = Site {
-        plan: Arc::new(plan.clone()),
+        plan,
         partitions,
         instance,
         worlds,
         board,
         report,
+        access: Arc::new(KafkaAccess::new(&clients)),
         clock: Box::new(clock),
+        server: Some(server),
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
     application::run(settings, site, options, stop)
 }
 
 /// The worlds of the workers of an instance.
-pub fn worlds(
-    settings: &Settings,
-    plan: &Plan,
-    directory: &Arc<Directory>,
-    instance: &str,
-    report: &Arc<Report>,
-    board: &Arc<Board>,
-) -> Arc<dyn Worlds> {
+pub fn worlds(clients: &ClientSettings, plan: &Plan, stores: RocksStores, report: &Arc<Report>, board: &Arc<Board>) -> Arc<dyn Worlds> {
     Arc::new(KafkaWorlds {
-        clients: cluster::clients(settings, instance),
+        clients: clients.clone(),
         topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores: RocksStores::new(Arc::clone(directory), &rocks(settings)),
+        stores,
         report: Arc::clone(report),
         board: Arc::clone(board),
     })
+}
+
+/// What HTTP shows.
+fn view(
+    settings: &Settings,
+    plan: &Arc<Plan>,
+    stores: &RocksStores,
+    board: &Arc<Board>,
+    instance: &str,
+    partitions: &Arc<OnceLock<Vec<i32>>>,
+) -> View {
+    let clock = SystemClock::start();
+    View {
+        plan: Arc::clone(plan),
+        partitions: Arc::clone(partitions),
+        instance: instance.to_owned(),
+        workers: usize::try_from(settings.num_stream_threads).unwrap_or(1),
+        board: Arc::clone(board),
+        access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
+        states: Arc::new(stores.clone()),
+        metrics: Box::new(String::new),
+        now: Arc::new(move || clock.now()),
+        state_dir: Some(settings.state_dir.clone()),
+    }
 }
 
 struct KafkaWorlds {
@@ -121,7 +149,13 @@ fn prepare_topics(
     let mut said = false;
     loop {
         match look_and_create(plan, creation, &mut *admin) {
-            Ok(states) => return faults(&states).map_or(Ok(Some(states)), Err),
+            Ok(states) => {
+                if let Some(fault) = faults(&states) {
+                    return Err(fault);
+                }
+                prepare_reports(settings, &mut *admin);
+                return Ok(Some(states));
+            }
             Err(AdminError::Unreachable(_)) => {
                 if !std::mem::replace(&mut said, true) {
                     tracing::warn!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers);
@@ -136,6 +170,16 @@ fn prepare_topics(
             }
             clock.sleep(LOOK_EVERY);
         }
+    }
+}
+
+/// The topic of lag reports. An application runs without it, too.
+fn prepare_reports(settings: &Settings, admin: &mut dyn Admin) {
+    if settings.lag_report_interval.is_zero() {
+        return;
+    }
+    if let Err(error) = reporter::prepare(admin, &settings.application_id, settings.replication_factor) {
+        tracing::warn!("the topic of lag reports can't be created: {error}");
     }
 }
 
@@ -163,7 +207,8 @@ fn clean(directory: &Directory, open: &Mutex<BTreeSet<String>>, delay: Duration,
     }
 }
 
-fn rocks(settings: &Settings) -> RocksSettings {
+/// The settings of the stores.
+pub fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
         block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),

@@ -5,6 +5,7 @@ mod author;
 mod cluster;
 pub mod describe;
 pub mod exit;
+pub mod http;
 mod kafka;
 mod mistakes;
 mod operate;
@@ -52,6 +53,7 @@ enum Command {
     Test(author::test::Test),
     Topics(operate::topics::Topics),
     Replay(operate::replay::Replay),
+    Lag(operate::lag::Lag),
     Reset(operate::reset::Reset),
 }
 
@@ -89,6 +91,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Test(test) => test.execute(),
         Command::Topics(topics) => topics.execute(),
         Command::Replay(replay) => replay.execute(),
+        Command::Lag(lag) => lag.execute(),
         Command::Reset(reset) => reset.execute(),
     };
     match done {

@@ -125,8 +125,16 @@ settings! {
         instance_id: Option<String> = "instance.id", Unset("made once, kept in the state directory"), Name(100);
         /// The directory of the local state, one for each instance. Two processes never share one.
         state_dir: PathBuf = "state.dir", Is("state"), Limits::None;
-        /// Where metrics, health and the API will be served. Nothing is yet.
+        /// Where metrics, health, the API and the page are served. Port 0 is any free one; the log says which. An address that
+        /// other machines can reach needs `http.token.file`.
         http_address: String = "http.address", Is("127.0.0.1:8080"), Address;
+        /// A file whose first line is the token: at least 16 characters. Whoever changes something over HTTP, such as sending dead
+        /// letters back, must show it; when `http.address` can be reached from other machines, whoever reads, too. All instances of
+        /// an application should have the same. It is read once, at the start.
+        http_token_file: Option<PathBuf> = "http.token.file", Unset("none"), Limits::None;
+        /// Where other instances and their callers reach this one's HTTP. It is told with the lag, and a key of this instance is
+        /// redirected to it.
+        application_server: Option<String> = "application.server", Unset("http.address, unless that is 0.0.0.0 or [::]"), Address;
     }
     section "Processing" {
         /// The number of workers of this instance; each has a consumer and a transactional producer of its own.
@@ -176,6 +184,10 @@ settings! {
         worker_restart_backoff: Duration = "worker.restart.backoff.ms", Is("1000"), Between(1, HOUR_MS);
         /// A worker that failed this many times in a row ends the process.
         worker_restart_max: u64 = "worker.restart.max", Is("10"), Between(0, 1_000_000);
+    }
+    section "Lag" {
+        /// How often each instance says how far its tasks are behind, as events on `<application.id>-lag`. 0: never.
+        lag_report_interval: Duration = "lag.report.interval.ms", Is("5000"), Between(0, HOUR_MS);
     }
     section "Tests" {
         /// Ends the process, as `kill -9` would, when it comes to this point of a commit for the n-th time: `<name>:<n>`, with a

@@ -68,6 +68,20 @@ pub enum Role {
     Changelog,
 }
 
+impl Role {
+    /// In a word, for people and for JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::DeadLetter => "dead letters",
+            Self::Repartition => "repartition",
+            Self::Changelog => "changelog",
+        }
+    }
+}
+
 /// Part of a topology between two topics; the unit of parallelism.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subtopology {
@@ -89,6 +103,14 @@ pub struct Subtopology {
     pub steps: Vec<Step>,
     /// Fingerprint of what must not change while state is kept: see the state directory's manifest.
     pub fingerprint: String,
+}
+
+impl Subtopology {
+    /// The id of the task that takes a partition: `<topology>.<subtopology>_<partition>`.
+    #[must_use]
+    pub fn task_id(&self, partition: i32) -> String {
+        format!("{}.{}_{partition}", self.topology, self.name)
+    }
 }
 
 /// How a source record becomes slots.
@@ -219,6 +241,26 @@ pub enum Operator {
     Aggregate(Aggregate),
     /// Writes a derived event.
     Emit(Emit),
+}
+
+impl Operator {
+    /// As it is called in a topology file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Let(_) => "let",
+            Self::Require { .. } => "require",
+            Self::Filter { .. } => "filter",
+            Self::Branch(_) => "branch",
+            Self::Split(_) => "split",
+            Self::Key { .. } => "key",
+            Self::Dedup { .. } => "dedup",
+            Self::Unique { .. } => "unique",
+            Self::Allot { .. } => "allot",
+            Self::Aggregate(_) => "aggregate",
+            Self::Emit(_) => "emit",
+        }
+    }
 }
 
 /// What a dedup does with a record older than its window.

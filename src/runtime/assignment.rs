@@ -18,6 +18,8 @@ const REVOKE_WITHIN: Duration = Duration::from_secs(10);
 impl Worker {
     /// Does what a change of the membership asks for.
     pub(super) fn follow(&mut self, event: GroupEvent) -> Result<(), Error> {
+        self.meter.partitions_move(self.clock.elapsed());
+        self.meter.assigned = matches!(event, GroupEvent::Assigned(_));
         let report = Arc::clone(&self.report);
         match event {
             GroupEvent::Revoked(partitions) => {
@@ -69,8 +71,9 @@ impl Worker {
             let Self { tasks, stores, .. } = self;
             opened += tasks.open(*partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
         }
+        self.meter.totals.rebalances += 1;
         report(&Change::Assigned { partitions: given.len(), kept, opened, closed });
-        let fresh = Source { committed: None, position: 0, next: 0, consumed: None, halted_at: None };
+        let fresh = Source::at(0, None);
         self.tasks.sources = given.into_iter().map(|tp| (tp, fresh)).collect();
         self.reassign()
     }
@@ -123,8 +126,7 @@ impl Worker {
             } else {
                 positions.push((*tp, position));
             }
-            let source = Source { committed, position, next: position, consumed: None, halted_at: None };
-            self.tasks.sources.insert(*tp, source);
+            self.tasks.sources.insert(*tp, Source::at(position, committed));
         }
         self.log.parts().consumer.assign(&positions)?;
         for (tp, reason) in gaps {

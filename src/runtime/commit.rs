@@ -37,7 +37,7 @@ impl Worker {
         if let Err(error) = self.open_transaction() {
             return self.react(error);
         }
-        let Self { log, effects, tasks, .. } = self;
+        let Self { log, effects, meter, tasks, .. } = self;
         let replays = !tasks.ranges.is_empty();
         let causes: Vec<String> = (0..effects.len()).filter(|_| replays).filter_map(|it| Some(cause(effects.get(it)?.cause))).collect();
         let producer = log.parts().producer;
@@ -61,6 +61,7 @@ impl Worker {
                 failed = Some((record.cause, error));
                 break;
             }
+            meter.published(it.topic, it.key, it.value);
         }
         match failed {
             None => {
@@ -81,6 +82,7 @@ impl Worker {
         let producer = self.log.parts().producer;
         if let Some(reason) = self.recycle.take() {
             producer.init()?;
+            self.meter.totals.recycles += 1;
             (self.report)(&Change::Recycled { reason });
         }
         producer.begin()?;
@@ -98,14 +100,12 @@ impl Worker {
         }
         self.last_commit = self.clock.elapsed();
         let now = self.clock.now();
-        let Self { log, tasks, report, .. } = self;
+        let Self { log, tasks, report, meter, .. } = self;
+        tasks.seal_counts(meter, &**report);
         let Parts { producer, consumer, .. } = log.parts();
         let (mut failed, mut state_failed) = (None, false);
         // 1. Changelog records: one for each changed key. A crash: the transaction is aborted, the input read again.
         for open in tasks.iter_mut().filter(|it| it.state != State::Suspended) {
-            if !open.task.outcomes.add_up() {
-                report(&Change::AccountingError { task: open.task.id.clone() });
-            }
             let changelogs = &open.changelogs;
             let sealed = open.task.seal(&mut Disk(&mut *open.store), |store, key, value| {
                 let (None, Some(changelog)) = (&failed, changelogs.get(store)) else { return };
@@ -118,8 +118,9 @@ impl Worker {
                     headers: &[],
                     cause: Cause::Store(*changelog),
                 };
-                if let Err(error) = send_with_room(producer, &record) {
-                    failed = Some(error);
+                match send_with_room(producer, &record) {
+                    Ok(()) => meter.published(changelog.topic, Some(key), value),
+                    Err(error) => failed = Some(error),
                 }
             });
             if let Err(error) = sealed {
@@ -172,6 +173,7 @@ impl Worker {
         self.rewinds = 0;
         self.waiting = false;
         fail_point(fail_point::AFTER_COMMIT);
+        self.count_commit();
         for (tp, offset) in &offsets {
             if let Some(source) = self.tasks.sources.get_mut(tp) {
                 source.committed = Some(*offset);
@@ -180,6 +182,16 @@ impl Worker {
         self.apply(&offsets, &committed.changelog_ends);
         fail_point(fail_point::AFTER_STORE_WRITE);
         Ok(())
+    }
+
+    /// What was done in the transaction counts from now on.
+    fn count_commit(&mut self) {
+        self.meter.committed(self.clock.elapsed().saturating_sub(self.last_commit));
+        let now = self.clock.now();
+        for open in self.tasks.iter_mut() {
+            self.meter.task_committed(open.key(), &open.sealed, now);
+            open.sealed.clear();
+        }
     }
 
     /// 4. The writes go to disk, in one batch a task, with the changelog offsets that they correspond to. A crash before: the tail is restored.
@@ -251,6 +263,8 @@ impl Worker {
     pub(super) fn rewind(&mut self, reason: &str, recycle: bool) -> Result<(), Error> {
         (self.report)(&Change::Rewound { reason: reason.to_owned() });
         self.rewinds += 1;
+        self.meter.rewound();
+        self.tasks.forget_counts();
         let producer = self.log.parts().producer;
         let mut recycle = recycle || self.recycle.take().is_some();
         if !matches!(self.transaction, Transaction::None) && !recycle {
@@ -261,6 +275,7 @@ impl Worker {
         }
         if recycle {
             producer.init()?;
+            self.meter.totals.recycles += 1;
         }
         self.transaction = Transaction::None;
         self.effects.clear();

@@ -78,6 +78,9 @@ pub trait Consumer: Send {
     /// The end of each assigned partition as the consumer last heard of it (last stable offset), for lag; cheap, no request.
     fn known_end(&mut self, partition: TopicPartition) -> Option<Offset>;
 
+    /// Records that were fetched and not handed out; cheap, no request.
+    fn queued(&self) -> usize;
+
     /// Leaves: with `stay`, a static member keeps its partitions for its session timeout; else they are given up at once.
     /// Blocks at most `bound`.
     ///
@@ -158,6 +161,9 @@ pub trait Producer: Send {
 
     /// How the commit ended, once; `None` while it is under way. Waits at most `wait`.
     fn committed(&mut self, wait: Duration) -> Option<Committed>;
+
+    /// Records and requests on their way to the broker; cheap, no request.
+    fn queued(&self) -> usize;
 
     /// Gives the open transaction up, whatever its state (a commit under way is awaited first). Blocks; afterwards [`Producer::init`]
     /// is needed when this returns [`AfterAbort::Recycle`].

@@ -39,7 +39,6 @@ struct Reading {
 struct Progress {
     started: Duration,
     told: Duration,
-    from: Offset,
     behind: Offset,
     total: Offset,
     read: u64,
@@ -64,6 +63,13 @@ impl Restore {
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         !self.reading.is_empty() || !self.again.is_empty()
+    }
+
+    /// Offsets of a task's changelogs gone through, of so many; `None`: it does not restore.
+    pub(super) fn progress(&self, task: &str) -> Option<(Offset, Offset)> {
+        let behind = self.progress.get(task)?.behind;
+        let left: Offset = self.reading.values().filter(|it| it.task == task).map(|it| it.target - it.position).sum();
+        Some((behind - left.max(0), behind))
     }
 
     /// Reads nothing any more.
@@ -184,12 +190,13 @@ impl Worker {
 
     /// The task's state is complete.
     fn run_task(&mut self, index: usize) -> Result<(), String> {
-        let Self { tasks, restore, clock, report, .. } = self;
+        let Self { tasks, restore, clock, report, meter, .. } = self;
         let Some(open) = tasks.get_mut(index) else { return Ok(()) };
         open.task.load(&mut Disk(&mut *open.store)).map_err(|it| it.to_string())?;
         let (source, id) = (open.source, open.task.id.clone());
         if let Some(progress) = restore.progress.remove(&id) {
             let took = clock.elapsed().saturating_sub(progress.started);
+            meter.totals.times.restore.observe(took);
             report(&Change::Restored { task: id.clone(), read: progress.read, of: progress.total, took });
         }
         let was = std::mem::replace(&mut open.state, State::Running);
@@ -247,10 +254,9 @@ impl Worker {
                 progress.read += batch.entries.len() as u64;
                 if progress.told + TELL_EVERY < now {
                     progress.told = now;
-                    let left: Offset =
-                        restore.reading.values().filter(|it| it.task == open.task.id).map(|it| it.target - it.position).sum();
-                    let (of, done) = (progress.behind, progress.behind - left.max(0));
-                    report(&Change::RestoreProgress { task: open.task.id.clone(), done: done + progress.from, of });
+                    if let Some((done, of)) = restore.progress(&open.task.id) {
+                        report(&Change::RestoreProgress { task: open.task.id.clone(), done, of });
+                    }
                 }
             }
             Err(error) => {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::board::Board;
 use super::ports::Clock;
 use super::reaction::Reaction;
 use super::status::{Change, Report};
@@ -37,6 +38,8 @@ pub struct Application {
     pub restarts: Restarts,
     /// Who is told of changes.
     pub report: Arc<Report>,
+    /// Where failures of workers are counted, and that loops turn.
+    pub board: Arc<Board>,
 }
 
 /// How failed workers are started again.
@@ -100,6 +103,7 @@ impl Application {
         let mut waiting = false;
         while !stop.load(Ordering::Relaxed) {
             let started = clock.elapsed();
+            self.board.turn(n, clock.now());
             let error = match self.work(n, worlds, stop, records) {
                 Ok(ended) => return ended,
                 Err(error) => error,
@@ -113,18 +117,19 @@ impl Application {
                 if !std::mem::replace(&mut waiting, true) {
                     (self.report)(&Change::Waiting { reason: error.to_string() });
                 }
-                pause(&*clock, self.restarts.backoff, stop);
+                self.pause(n, &*clock, self.restarts.backoff, stop);
                 continue;
             }
             failures += 1;
             let give_up = error.is_final() || self.restarts.max < failures;
             let backoff = self.restarts.backoff.saturating_mul(1 << (failures - 1).min(16)).min(self.restarts.backoff_max);
             let again_in = (!give_up).then_some(backoff);
+            self.board.count(|it| it.worker_failures += 1);
             (self.report)(&Change::WorkerFailed { worker: n, reason: error.to_string(), again_in });
             if give_up {
                 return Ended::Failed;
             }
-            pause(&*clock, backoff, stop);
+            self.pause(n, &*clock, backoff, stop);
         }
         // Stopped while it was not running: what it had not committed is processed again.
         Ended::Uncommitted
@@ -134,20 +139,23 @@ impl Application {
         let mut worker = Worker::new(Arc::clone(&self.plan), self.partitions.clone(), self.limits, worlds.world(n)?);
         worker.join()?;
         let mut counted = 0;
+        let clock = worlds.clock();
         while !stop.load(Ordering::Relaxed) {
             worker.round()?;
+            self.board.turn(n, clock.now());
             records.fetch_add(worker.processed() - counted, Ordering::Relaxed);
             counted = worker.processed();
         }
         let committed = worker.stop();
         Ok(if committed { Ended::Clean } else { Ended::Uncommitted })
     }
-}
 
-fn pause(clock: &dyn Clock, time: Duration, stop: &AtomicBool) {
-    let until = clock.elapsed() + time;
-    while clock.elapsed() < until && !stop.load(Ordering::Relaxed) {
-        clock.sleep(PAUSE_STEP.min(time));
+    fn pause(&self, n: usize, clock: &dyn Clock, time: Duration, stop: &AtomicBool) {
+        let until = clock.elapsed() + time;
+        while clock.elapsed() < until && !stop.load(Ordering::Relaxed) {
+            clock.sleep(PAUSE_STEP.min(time));
+            self.board.turn(n, clock.now());
+        }
     }
 }
 

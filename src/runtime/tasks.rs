@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ports::{Store, StoreError, Stores, TaskStores};
+use super::board::{Meter, SAMPLE_EVERY, Sample, StepTimes, TaskKey};
+use super::ports::{Clock, Store, StoreError, Stores, TaskStores};
 use super::status::{Change, Report};
-use crate::engine::operators::Stop;
+use crate::engine::operators::{Probe, Stop};
 use crate::engine::plan::Plan;
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
 use crate::engine::state::Committed;
 use crate::engine::task::effects::Effects;
-use crate::engine::task::{Outcome, Sweep, Task};
+use crate::engine::task::{Outcome, Sweep, Tally, Task};
 
 /// The life of a task.
 ///
@@ -43,12 +44,50 @@ pub struct OpenTask {
     pub store: Box<dyn Store>,
     /// Where it is in its life.
     pub state: State,
+    /// Index of its subtopology in the plan.
+    pub subtopology: usize,
     /// What it reads.
     pub source: TopicPartition,
+    /// What became of the records of the transaction that is being committed.
+    pub sealed: Tally,
     /// The changelog partition of each of its stores.
     pub changelogs: Vec<TopicPartition>,
     /// The group's committed offset that its stores reflect; `None`: not known, to be restored.
     pub reflects: Option<Option<Offset>>,
+}
+
+impl State {
+    /// The names of all states.
+    pub const NAMES: [&'static str; 4] = ["restoring", "running", "suspended", "stopped"];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Restoring => "restoring",
+            Self::Running => "running",
+            Self::Suspended => "suspended",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+}
+
+impl OpenTask {
+    /// Which task of the plan it is.
+    #[must_use]
+    pub fn key(&self) -> TaskKey {
+        (self.subtopology, self.source.partition)
+    }
+}
+
+/// What is the same for all records of a turn of the loop.
+pub struct Turn<'t> {
+    /// Wall-clock time.
+    pub now: Millis,
+    /// Measures times in steps.
+    pub clock: &'t dyn Clock,
+    /// Is told of changes.
+    pub report: &'t Report,
 }
 
 /// A source partition that the worker has.
@@ -62,6 +101,10 @@ pub struct Source {
     pub next: Offset,
     /// After the last record processed and not yet part of a commit.
     pub consumed: Option<Offset>,
+    /// So many records were processed and are not yet part of a commit.
+    pub records: u64,
+    /// Their keys and values.
+    pub bytes: u64,
     /// No record from here on is processed: a task stopped at it.
     pub halted_at: Option<Offset>,
 }
@@ -89,6 +132,16 @@ pub struct Tasks {
     pub ranges: BTreeMap<TopicPartition, Range<Offset>>,
     /// Partitions of which the range is processed.
     pub complete: BTreeSet<TopicPartition>,
+    /// Times in steps.
+    pub step_times: StepTimes,
+}
+
+impl Source {
+    /// Nothing of it is processed yet.
+    #[must_use]
+    pub fn at(position: Offset, committed: Option<Offset>) -> Self {
+        Self { committed, position, next: position, consumed: None, records: 0, bytes: 0, halted_at: None }
+    }
 }
 
 /// A task's store as the engine sees it.
@@ -124,12 +177,13 @@ impl Tasks {
             processed: 0,
             ranges: BTreeMap::new(),
             complete: BTreeSet::new(),
+            step_times: StepTimes::new(),
         }
     }
 
     /// Takes a record through the tasks that read its partition. Records of partitions that are not ready are not looked at: they
     /// are read again when their partition is.
-    pub fn process(&mut self, record: RecordRef<'_>, now: Millis, effects: &mut Effects, report: &Report) {
+    pub fn process(&mut self, record: RecordRef<'_>, turn: &Turn<'_>, effects: &mut Effects) {
         let Some(readers) = self.readers.get(&record.source) else { return };
         if !self.all_run(record.source.topic, readers) {
             return;
@@ -144,9 +198,12 @@ impl Tasks {
             return;
         }
         let mut undecodable = false;
+        let measured = self.processed % SAMPLE_EVERY == 0;
         for (nth, reader) in readers.iter().enumerate() {
             let Some(open) = self.open.get_mut(*reader) else { continue };
-            match open.task.process(record, now, undecodable, &mut Disk(&mut *open.store), effects) {
+            let mut sample = measured.then(|| Sample::new(turn.clock, &mut self.step_times, open.subtopology));
+            let probe = sample.as_mut().map(|it| it as &mut dyn Probe);
+            match open.task.process(record, turn.now, undecodable, &mut Disk(&mut *open.store), effects, probe) {
                 Ok(outcome) => undecodable |= outcome == Outcome::Undecodable,
                 Err(Stop::Store(StoreError::Damaged(why))) => {
                     self.damaged.push(*reader);
@@ -156,7 +213,7 @@ impl Tasks {
                 }
                 Err(stop) => {
                     let reason = format!("{stop}; at offset {}", record.offset);
-                    report(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
+                    (turn.report)(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
                     open.state = State::Stopped(reason.clone());
                     source.halted_at = Some(record.offset);
                     if nth != 0 {
@@ -168,6 +225,8 @@ impl Tasks {
         }
         source.next = record.offset + 1;
         source.consumed = Some(source.next);
+        source.records += 1;
+        source.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
         self.processed += 1;
         if until.is_some_and(|it| it <= record.offset + 1) {
             self.complete.insert(record.source);
@@ -182,7 +241,7 @@ impl Tasks {
     pub fn open(&mut self, source: TopicPartition, stores: &mut dyn Stores, report: &Report) -> Result<usize, (String, StoreError)> {
         let mut opened = 0;
         self.unopened.remove(&source);
-        for plan in self.plan.subtopologies.iter().filter(|it| it.source == source.topic) {
+        for (subtopology, plan) in self.plan.subtopologies.iter().enumerate().filter(|(_, it)| it.source == source.topic) {
             let mut task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
             task.null = self.null;
             if self.open.iter().any(|it| it.task.id == task.id) {
@@ -206,7 +265,8 @@ impl Tasks {
             };
             report(&Change::Created { task: task.id.clone() });
             let changelogs = plan.stores.iter().map(|it| TopicPartition { topic: it.changelog, partition: source.partition }).collect();
-            self.open.push(OpenTask { task, store, state: State::Restoring, source, changelogs, reflects: None });
+            let (state, sealed) = (State::Restoring, Tally::default());
+            self.open.push(OpenTask { task, store, state, subtopology, source, sealed, changelogs, reflects: None });
             opened += 1;
         }
         self.index();
@@ -250,6 +310,34 @@ impl Tasks {
         self.open = kept;
         self.index();
         before - self.open.len()
+    }
+
+    /// What was counted since the last commit belongs to the commit that begins. The records that went in and the outcomes that came
+    /// out were counted in different places, and must agree.
+    pub(super) fn seal_counts(&mut self, meter: &mut Meter, report: &Report) {
+        for open in &mut self.open {
+            std::mem::swap(&mut open.task.tally, &mut open.sealed);
+            open.task.tally.clear();
+            open.sealed.outcomes.records_in = self.sources.get(&open.source).map_or(0, |it| it.records);
+            if !open.sealed.outcomes.add_up() {
+                meter.totals.accounting_errors += 1;
+                report(&Change::AccountingError { task: open.task.id.clone() });
+            }
+        }
+        for (tp, source) in &mut self.sources {
+            meter.consumed(tp.topic, std::mem::take(&mut source.records), std::mem::take(&mut source.bytes));
+        }
+    }
+
+    /// What was counted since the last commit is void, with the transaction that it belongs to.
+    pub(super) fn forget_counts(&mut self) {
+        for open in &mut self.open {
+            open.task.tally.clear();
+            open.sealed.clear();
+        }
+        for source in self.sources.values_mut() {
+            (source.records, source.bytes) = (0, 0);
+        }
     }
 
     /// The open tasks.

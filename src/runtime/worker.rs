@@ -7,13 +7,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::Board;
+use super::board::{Board, Meter};
 use super::flow::Flow;
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
 use super::restore::Restore;
 use super::status::{Change, Report};
-use super::tasks::Tasks;
+use super::tasks::{Tasks, Turn};
 use crate::engine::plan::{Plan, Role};
 use crate::engine::record::{Offset, TopicId, TopicPartition};
 use crate::engine::task::effects::Effects;
@@ -29,6 +29,7 @@ pub struct Worker {
     /// Its number among the workers of its process.
     pub(super) number: usize,
     pub(super) board: Arc<Board>,
+    pub(super) meter: Meter,
     pub(super) tasks: Tasks,
     /// What was done and is not sent yet.
     pub(super) effects: Effects,
@@ -157,6 +158,7 @@ impl Worker {
             waiting: false,
             giving_up: false,
             recycle: None,
+            meter: Meter::new(plan.topics.len()),
             plan,
             limits,
             log,
@@ -210,6 +212,7 @@ impl Worker {
         if self.commit_due() {
             self.begin_commit()?; //              6. All of it and the consumed offsets: one Kafka transaction.
         }
+        self.show(); //                           7. How the worker stands, for others to see.
         Ok(())
     }
 
@@ -229,7 +232,8 @@ impl Worker {
         if let Err(error) = self.log.parts().consumer.leave(stay, left) {
             (self.report)(&Change::Waiting { reason: format!("the group could not be told: {error}") });
         }
-        self.board.take_down(self.number);
+        self.meter.assigned = false;
+        self.show_now();
         matches!(committed, Ok(true))
     }
 
@@ -243,6 +247,12 @@ impl Worker {
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    /// The tasks, to tamper with: only to prove that it is noticed.
+    #[doc(hidden)]
+    pub fn tasks_mut(&mut self) -> &mut Tasks {
+        &mut self.tasks
     }
 
     /// Whether all that was read is processed and committed.
@@ -260,9 +270,9 @@ impl Worker {
             producer.serve(wait);
             return Ok(None);
         }
-        let now = clock.now();
+        let turn = Turn { now: clock.now(), clock: &**clock, report: &**report };
         let complete = tasks.complete.len();
-        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, now, effects, &**report));
+        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, &turn, effects));
         if complete < tasks.complete.len() {
             // What comes behind a range is not looked at; pausing spares its reading.
             consumer.pause(&tasks.complete.iter().copied().collect::<Vec<_>>())?;

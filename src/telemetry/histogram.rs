@@ -27,6 +27,14 @@ impl Histogram {
         self.sum = self.sum.saturating_add(time);
     }
 
+    /// Adds what another one counted; both have the same bounds.
+    pub fn add(&mut self, other: &Self) {
+        for (count, other) in self.counts.iter_mut().zip(&other.counts) {
+            *count += other;
+        }
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
     /// (upper bound, how many were at most that), ascending; the last bucket is [`Histogram::count`].
     pub fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> {
         self.bounds.iter().zip(&self.counts).scan(0, |sum, (bound, count)| {

@@ -10,5 +10,6 @@ mod crashes;
 mod flows;
 mod limits;
 mod rebalance;
+mod scale;
 mod state;
 mod transactions;

@@ -4,6 +4,7 @@
 
 mod accidents;
 mod place;
+mod reading;
 
 use std::collections::BTreeSet;
 use std::fs;

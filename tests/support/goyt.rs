@@ -31,8 +31,13 @@ impl Goyt {
 
     /// As [`Goyt::start`], with settings by environment.
     pub fn start_with(stage: &Stage, instance: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_with_flags(stage, instance, &[], settings)
+    }
+
+    /// As [`Goyt::start_with`], with more flags.
+    pub fn start_with_flags(stage: &Stage, instance: &str, flags: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_goyt"));
-        command.arg("run").arg(stage.topologies()).arg("--create-topics");
+        command.arg("run").arg(stage.topologies()).arg("--create-topics").args(flags);
         command
             .env("KAFKA_BOOTSTRAP_SERVERS", broker::bootstrap())
             .env("GOYT_APPLICATION_ID", stage.application())

@@ -204,6 +204,10 @@ impl Consumer for KafkaConsumer {
         self.reader.client.known_end(self.reader.topics.name(partition.topic), partition.partition)
     }
 
+    fn queued(&self) -> usize {
+        self.reader.client.fetched()
+    }
+
     /// A static member sends no LeaveGroup when it is closed, but it does when it unsubscribes: so that comes first, unless it is to stay.
     /// It unsubscribes only when nothing is left to be answered. Its member id is dropped at the moment when the request is sent; closing
     /// before that would keep it from being sent.

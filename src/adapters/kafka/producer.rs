@@ -321,6 +321,10 @@ impl Producer for KafkaProducer {
         }
     }
 
+    fn queued(&self) -> usize {
+        self.session.as_ref().map_or(0, |it| it.client.unsent())
+    }
+
     fn abort(&mut self) -> Result<AfterAbort, LogError> {
         if self.session.as_ref().is_some_and(|it| it.state == State::Committing) && self.committed(ABORT_WAIT).is_none() {
             // Its outcome comes too late to matter: the next client puts an end to it.

@@ -257,6 +257,18 @@ impl Client {
         unsafe { sys::rd_kafka_poll(self.rk.as_ptr(), millis(wait)) };
     }
 
+    /// What was fetched and not taken up, of a consumer.
+    pub(super) fn fetched(&self) -> usize {
+        // SAFETY: the queue lives as long as the client.
+        unsafe { sys::rd_kafka_queue_length(self.queue.as_ptr()) }
+    }
+
+    /// Records and requests on their way to the broker, of a producer.
+    pub(super) fn unsent(&self) -> usize {
+        // SAFETY: the handle lives.
+        usize::try_from(unsafe { sys::rd_kafka_outq_len(self.rk.as_ptr()) }).unwrap_or(0)
+    }
+
     /// The error that this client failed for as a whole, if it did.
     fn fatal(&self) -> Option<Failure> {
         // SAFETY: the handle lives.

@@ -159,6 +159,11 @@ impl Consumer for MemoryConsumer {
         Some(stable_end)
     }
 
+    /// It reads straight from the log.
+    fn queued(&self) -> usize {
+        0
+    }
+
     fn leave(&mut self, stay: bool, _bound: Duration) -> Result<(), LogError> {
         self.readings.clear();
         self.assigned.clear();

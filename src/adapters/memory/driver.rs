@@ -26,6 +26,8 @@ pub struct TopologyDriver {
     plan: Arc<Plan>,
     partitions: i32,
     changes: Arc<Mutex<Vec<Change>>>,
+    /// The members that workers were made for; a worker's number is its member's place here.
+    members: Mutex<Vec<String>>,
 }
 
 /// Rounds after which a worker that never becomes idle is given up.
@@ -42,7 +44,7 @@ impl TopologyDriver {
             cluster.create_topic(&topic.name, partitions);
         }
         let (stores, clock) = (MemoryStores::new(), VirtualClock::at(now));
-        Self { cluster, stores, clock, board: Arc::default(), plan, partitions, changes: Arc::default() }
+        Self { cluster, stores, clock, board: Arc::default(), plan, partitions, changes: Arc::default(), members: Mutex::default() }
     }
 
     /// A worker that has not joined; `member` is its place in the group, the same after a restart.
@@ -57,7 +59,7 @@ impl TopologyDriver {
         let changes = Arc::clone(&self.changes);
         let report: Arc<Report> = Arc::new(move |it: &Change| changes.lock().unwrap_or_else(PoisonError::into_inner).push(it.clone()));
         let world = World {
-            worker: 0,
+            worker: self.number(member),
             log: Box::new(MemoryLog::new(&self.cluster, identity, topics)),
             stores: Box::new(self.stores.clone()),
             clock: Box::new(self.clock.clone()),
@@ -66,6 +68,14 @@ impl TopologyDriver {
         };
         let partitions = vec![self.partitions; self.plan.topics.len()];
         Worker::new(Arc::clone(&self.plan), partitions, limits(), world)
+    }
+
+    fn number(&self, member: &str) -> usize {
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.iter().position(|it| it == member).unwrap_or_else(|| {
+            members.push(member.to_owned());
+            members.len() - 1
+        })
     }
 
     /// Runs rounds until nothing is left to do.

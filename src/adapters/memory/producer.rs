@@ -141,6 +141,11 @@ impl Producer for MemoryProducer {
         }
     }
 
+    /// It writes straight to the log.
+    fn queued(&self) -> usize {
+        0
+    }
+
     fn abort(&mut self) -> Result<AfterAbort, LogError> {
         let epoch = self.epoch()?;
         self.phase = Phase::Idle;

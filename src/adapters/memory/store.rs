@@ -1,11 +1,16 @@
 //! Stores in memory, which outlive the tasks that open them as files would.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::plan::StorePlan;
 use crate::engine::record::Offset;
+use crate::runtime::operations::access::{StateReader, StoreSize};
 use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
+
+/// A slice of a scan by a reader.
+const SLICE_ENTRIES: usize = 256;
 
 /// The stores of all tasks. A clone holds the same ones.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +31,10 @@ struct Contents {
 }
 
 impl Task {
+    fn is_open(&self) -> bool {
+        Arc::strong_count(&self.contents) > 1
+    }
+
     fn is_of(&self, task: &TaskStores<'_>) -> bool {
         // The changelog is a number of the plan, which may differ where the stores are the same.
         let shape = |it: &StorePlan| (it.id.clone(), it.kind, it.key.clone(), it.value.clone());
@@ -40,7 +49,7 @@ impl MemoryStores {
         Self::default()
     }
 
-    /// The tasks that have stores, sorted.
+    /// The tasks that have stores, open or not, sorted.
     #[must_use]
     pub fn tasks(&self) -> Vec<String> {
         locked(&self.0).keys().cloned().collect()
@@ -66,7 +75,7 @@ impl Stores for MemoryStores {
     fn open(&mut self, task: &TaskStores<'_>, fresh: bool) -> Result<Box<dyn Store>, StoreError> {
         let mut tasks = locked(&self.0);
         if let Some(found) = tasks.get(task.task) {
-            if Arc::strong_count(&found.contents) > 1 {
+            if found.is_open() {
                 return Err(StoreError::Locked(format!("the stores of task {} are open already", task.task)));
             }
             if !fresh && !found.is_of(task) {
@@ -83,6 +92,53 @@ impl Stores for MemoryStores {
             contents: Arc::new(Mutex::new(vec![Contents::default(); task.plan.stores.len()])),
         });
         Ok(Box::new(MemoryStore { task: task.task.to_owned(), contents: Arc::clone(&found.contents) }))
+    }
+}
+
+impl MemoryStores {
+    /// Reads a store of an open task. What is shared is held meanwhile, so that no reader counts as one who has the task open.
+    fn read<T>(&self, task: &str, store: &str, read: impl FnOnce(&Contents) -> T) -> Result<T, StoreError> {
+        let tasks = locked(&self.0);
+        let found = tasks.get(task).filter(|it| it.is_open());
+        let found = found.ok_or_else(|| StoreError::Io(format!("task {task} is not open here")))?;
+        let index = found.plans.iter().position(|plan| plan.id == store);
+        let contents = locked(&found.contents);
+        let contents = index.and_then(|it| contents.get(it));
+        contents.map(read).ok_or_else(|| StoreError::Io(format!("task {task} has no store {store}")))
+    }
+}
+
+impl StateReader for MemoryStores {
+    fn tasks(&self) -> Vec<String> {
+        locked(&self.0).iter().filter(|(_, it)| it.is_open()).map(|(task, _)| task.clone()).collect()
+    }
+
+    fn get(&self, task: &str, store: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(task, store, |it| it.entries.get(key).cloned())
+    }
+
+    /// In slices, so that a reader does not hold the task up. Not one picture of the store: what a commit changes behind the slices
+    /// that were read is seen.
+    fn scan(&self, task: &str, store: &str, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        let mut from = Bound::Included(from.to_vec());
+        loop {
+            let slice: Vec<(Vec<u8>, Vec<u8>)> = self.read(task, store, |it| {
+                let entries = it.entries.range((from.clone(), Bound::Unbounded)).take(SLICE_ENTRIES);
+                entries.map(|(key, value)| (key.clone(), value.clone())).collect()
+            })?;
+            if !slice.iter().all(|(key, value)| entry(key, value)) || slice.len() < SLICE_ENTRIES {
+                return Ok(());
+            }
+            from = slice.into_iter().last().map_or(Bound::Unbounded, |(key, _)| Bound::Excluded(key));
+        }
+    }
+
+    fn size(&self, task: &str, store: &str) -> Result<StoreSize, StoreError> {
+        self.read(task, store, |it| {
+            let count = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
+            let bytes = it.entries.iter().map(|(key, value)| count(key.len() + value.len())).sum();
+            StoreSize { entries: count(it.entries.len()), bytes }
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::engine::record::Millis;
 use crate::runtime::operations::reset::LocalState;
 use crate::runtime::ports::StoreError;
 
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 const INSTANCE_ID: &str = "instance.id";
 /// Kafka allows 249 characters for names of members; `-<n>` is added to it.
 const INSTANCE_ID_CHARS_MAX: usize = 200;
@@ -201,7 +201,7 @@ pub(super) fn failed(action: &str, path: &Path, error: &std::io::Error, hint: &s
     }
 }
 
-fn held_by_another(path: &Path, lock: &Path) -> StoreError {
+pub(super) fn held_by_another(path: &Path, lock: &Path) -> StoreError {
     let pid = fs::read_to_string(lock).unwrap_or_default();
     let holder = match pid.trim().parse::<u32>() {
         Ok(pid) => format!("process {pid}"),
@@ -229,7 +229,7 @@ fn checked_instance_id(id: &str, place: &str) -> Result<String, StoreError> {
 }
 
 /// A name that stays within its directory.
-fn file_name<'a>(name: &'a str, what: &str) -> Result<&'a str, StoreError> {
+pub(super) fn file_name<'a>(name: &'a str, what: &str) -> Result<&'a str, StoreError> {
     let bad = name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']);
     if bad { Err(StoreError::Io(format!("{what} {name:?} can't be the name of a directory"))) } else { Ok(name) }
 }

@@ -12,28 +12,33 @@
 
 pub mod directory;
 pub mod manifest;
+pub mod offline;
 pub mod options;
+mod readers;
 pub mod store;
 
 use std::sync::Arc;
 
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::{Resources, RocksSettings};
+use crate::adapters::rocks::readers::Opened;
 use crate::adapters::rocks::store::RocksStore;
 use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
 
-/// Opens the stores of tasks in one state directory. A clone shares the directory and all memory: give each worker one.
+/// Opens the stores of tasks in one state directory. A clone shares the directory and all memory: give each worker one. Any of them
+/// reads what all of them have open: see [`crate::runtime::operations::access::StateReader`].
 #[derive(Clone)]
 pub struct RocksStores {
     directory: Arc<Directory>,
     resources: Arc<Resources>,
+    opened: Arc<Opened>,
 }
 
 impl RocksStores {
     /// Stores in a directory that this process holds.
     #[must_use]
     pub fn new(directory: Arc<Directory>, settings: &RocksSettings) -> Self {
-        Self { directory, resources: Arc::new(Resources::new(settings)) }
+        Self { directory, resources: Arc::new(Resources::new(settings)), opened: Arc::default() }
     }
 
     /// Bytes held by caches and write buffers of all stores together, for metrics.
@@ -45,7 +50,7 @@ impl RocksStores {
 
 impl Stores for RocksStores {
     fn open(&mut self, task: &TaskStores<'_>, fresh: bool) -> Result<Box<dyn Store>, StoreError> {
-        let store = RocksStore::open(&self.directory, Arc::clone(&self.resources), task, fresh)?;
+        let store = RocksStore::open(&self.directory, Arc::clone(&self.resources), Arc::clone(&self.opened), task, fresh)?;
         Ok(Box::new(store))
     }
 }

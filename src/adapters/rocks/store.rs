@@ -13,6 +13,7 @@ use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode, WriteBatch};
 use crate::adapters::rocks::directory::{Directory, Entered, failed};
 use crate::adapters::rocks::manifest::{self, Manifest};
 use crate::adapters::rocks::options::Resources;
+use crate::adapters::rocks::readers::{Opened, Shared};
 use crate::engine::record::Offset;
 use crate::runtime::ports::{Store, StoreError, TaskStores};
 
@@ -21,17 +22,20 @@ const POSITION: &str = "position/";
 /// A store's column family is `store/<store id>`, so that a store may be called `default`.
 const COLUMN: &str = "store/";
 /// In a task's directory: damage was found, and what it was.
-const DAMAGED: &str = "damaged";
+pub(super) const DAMAGED: &str = "damaged";
 /// After a disk was full: room that must be there before the database is opened again, bytes.
 const ROOM_TO_REOPEN: u64 = 4 << 20;
 
 /// A task's stores: a column family each.
 pub struct RocksStore {
-    /// `None` while it could not be opened again after the disk was full.
-    db: Option<DB>,
+    /// `None` while it could not be opened again after the disk was full. Readers share it for moments.
+    db: Option<Arc<DB>>,
     /// The stores, by index.
     names: Vec<Names>,
     resources: Arc<Resources>,
+    task: String,
+    opened: Arc<Opened>,
+    shared: Arc<Shared>,
     /// Dropped last: until the database is closed, the directory is in use.
     entered: Entered,
 }
@@ -44,16 +48,27 @@ struct Names {
 
 impl Names {
     fn of(id: &str) -> Self {
-        Self { column: format!("{COLUMN}{id}"), position: format!("{POSITION}{id}") }
+        Self { column: column_name(id), position: format!("{POSITION}{id}") }
     }
 }
 
+/// The column family of a store.
+pub(super) fn column_name(id: &str) -> String {
+    format!("{COLUMN}{id}")
+}
+
 impl RocksStore {
-    /// Opens or creates the stores of a task; `fresh` throws away what is there first.
+    /// Opens or creates the stores of a task; `fresh` throws away what is there first. Readers find it in `opened`.
     ///
     /// # Errors
     /// See [`crate::runtime::ports::Stores::open`].
-    pub fn open(directory: &Arc<Directory>, resources: Arc<Resources>, task: &TaskStores<'_>, fresh: bool) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        directory: &Arc<Directory>,
+        resources: Arc<Resources>,
+        opened: Arc<Opened>,
+        task: &TaskStores<'_>,
+        fresh: bool,
+    ) -> Result<Self, StoreError> {
         let entered = directory.enter(task.task)?;
         if !fresh {
             check_age(&entered.path, resources.stale_after())?;
@@ -63,13 +78,14 @@ impl RocksStore {
             entered.wipe(entered.path.join(DAMAGED).exists())?;
         }
         let prepared = prepare(&entered.path, &Manifest::of(task));
-        let opened = prepared.and_then(|()| open_database(&entered.path, &resources, &names));
-        let db = opened.map_err(|error| noted(error, &entered.path))?;
-        Ok(Self { db: Some(db), names, resources, entered })
+        let found = prepared.and_then(|()| open_database(&entered.path, &resources, &names));
+        let db = Arc::new(found.map_err(|error| noted(error, &entered.path))?);
+        let shared = opened.add(task.task, &entered.path, Arc::clone(&db));
+        Ok(Self { db: Some(db), names, resources, task: task.task.to_owned(), opened, shared, entered })
     }
 
     fn db(&self) -> Result<&DB, StoreError> {
-        self.db.as_ref().ok_or_else(|| StoreError::Full(format!("{} could not be opened again yet", self.entered.path.display())))
+        self.db.as_deref().ok_or_else(|| StoreError::Full(format!("{} could not be opened again yet", self.entered.path.display())))
     }
 
     fn column<'a>(&self, db: &'a DB, store: usize) -> Result<&'a ColumnFamily, StoreError> {
@@ -112,9 +128,20 @@ impl RocksStore {
             return Err(StoreError::Full(format!("{}: {room} bytes are free, {ROOM_TO_REOPEN} are needed", path.display())));
         }
         // Closed before it is opened, since it holds its own lock.
+        self.shared.set(None);
         self.db = None;
-        self.db = Some(open_database(path, &self.resources, &self.names).map_err(|error| noted(error, path))?);
+        let db = Arc::new(open_database(path, &self.resources, &self.names).map_err(|error| noted(error, path))?);
+        self.shared.set(Some(Arc::clone(&db)));
+        self.db = Some(db);
         Ok(())
+    }
+}
+
+impl Drop for RocksStore {
+    /// No reader keeps the database open: whoever opens it next finds it closed.
+    fn drop(&mut self) {
+        self.opened.remove(&self.task);
+        self.shared.set(None);
     }
 }
 
@@ -228,7 +255,7 @@ fn open_database(path: &Path, resources: &Resources, names: &[Names]) -> Result<
 }
 
 /// What an error of RocksDB means. Its kinds are coarse, the rest is in its text, which begins with the kind.
-fn store_error(action: &str, path: &Path, error: &rocksdb::Error) -> StoreError {
+pub(super) fn store_error(action: &str, path: &Path, error: &rocksdb::Error) -> StoreError {
     let reason = error.to_string();
     let text = format!("{action} {}: {reason}", path.display());
     let says = |part: &str| reason.contains(part);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
-use crate::cli::{Output, Paths, cluster, describe, out, plan};
+use crate::cli::{Output, Paths, cluster, out, plan};
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 
 /// Show the topics that the topologies need, and create what is missing
@@ -69,7 +69,7 @@ impl Topics {
 pub fn table(states: &[TopicState]) -> String {
     let count = |it: Option<i32>, none: &str| it.map_or_else(|| none.to_owned(), |it| it.to_string());
     let row = |it: &TopicState| {
-        [it.name.clone(), describe::role(it.role).to_owned(), count(it.wanted, "any"), count(it.found, "-"), it.status.to_string()]
+        [it.name.clone(), it.role.name().to_owned(), count(it.wanted, "any"), count(it.found, "-"), it.status.to_string()]
     };
     out::table(["TOPIC", "ROLE", "WANTED", "FOUND", "STATUS"], &states.iter().map(row).collect::<Vec<_>>())
 }
@@ -77,7 +77,7 @@ pub fn table(states: &[TopicState]) -> String {
 fn to_json(states: &[TopicState]) -> serde_json::Value {
     let one = |it: &TopicState| {
         json!({
-            "topic": it.name, "role": describe::role(it.role), "partitionsWanted": it.wanted, "partitionsFound": it.found,
+            "topic": it.name, "role": it.role.name(), "partitionsWanted": it.wanted, "partitionsFound": it.found,
             "ok": !it.status.is_fault(), "status": it.status.to_string(),
         })
     };

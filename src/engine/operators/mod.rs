@@ -50,6 +50,14 @@ pub struct Flow<'t, 'r> {
     pub effects: &'t mut Effects,
     /// Memory for keys and values, kept from record to record.
     pub scratch: &'t mut Scratch,
+    /// Who is told of its way, if anybody.
+    pub probe: Option<&'t mut dyn Probe>,
+}
+
+/// Is told which step a record enters. Time between two calls was spent in the step of the first one.
+pub trait Probe {
+    /// The record enters a step.
+    fn enter(&mut self, step: &str);
 }
 
 /// Memory that steps write into.
@@ -114,6 +122,7 @@ enum Next {
 /// When it can't be processed, or the task can't go on.
 pub fn run(flow: &mut Flow<'_, '_>, steps: &[Step]) -> Result<Way, Halt> {
     for (index, step) in steps.iter().enumerate() {
+        flow.enter(step);
         let next = match &step.operator {
             Operator::Let(bindings) => let_::run(flow, step, bindings)?,
             Operator::Require { that, otherwise } => require::run(flow, step, that, otherwise)?,
@@ -135,6 +144,12 @@ pub fn run(flow: &mut Flow<'_, '_>, steps: &[Step]) -> Result<Way, Halt> {
 }
 
 impl Flow<'_, '_> {
+    fn enter(&mut self, step: &Step) {
+        if let Some(probe) = &mut self.probe {
+            probe.enter(&step.id);
+        }
+    }
+
     /// Computes a binding into its slot.
     fn bind(&mut self, step: &Step, binding: &Binding) -> Result<(), Halt> {
         let value = match &binding.value {

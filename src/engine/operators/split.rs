@@ -8,6 +8,9 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, legs: &[Leg], rest: &[St
     let place = flow.place;
     let mut way = Way::Filtered;
     for (leg, number) in legs.iter().zip(1_u32..) {
+        if number != 1 {
+            flow.enter(step);
+        }
         if let Some(when) = &leg.when
             && !eval::truth(when, &flow.slots).map_err(|it| halt(step, &it, None))?
         {

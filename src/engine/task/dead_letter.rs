@@ -33,6 +33,9 @@ impl Refusal {
 /// Most characters of a message that go into a header.
 const MESSAGE_MAX: usize = 500;
 
+/// The step of what can't be decoded: it comes before the first one.
+pub const DECODE: &str = "decode";
+
 /// Writes the dead letter of a record. Headers of Kafka Streams' names carry what its tools look for.
 pub fn write(
     plan: &Subtopology,
@@ -56,7 +59,7 @@ pub fn write(
     }
     let mut header = |name: &str, value: &str| letter.header(name, Some(value.as_bytes()));
     let message: String = failure.message.chars().take(MESSAGE_MAX).collect();
-    let step = failure.step.as_deref().unwrap_or("decode");
+    let step = failure.step.as_deref().unwrap_or(DECODE);
     header("__streams.errors.exception", &failure.code);
     header("__streams.errors.message", &message);
     header("__streams.errors.stacktrace", &format!("at step {step} of topology {}", plan.topology));

@@ -3,6 +3,7 @@
 pub mod dead_letter;
 pub mod effects;
 mod null;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use crate::engine::failure::Failure;
 use crate::engine::json::Envelope;
 use crate::engine::json::decode::{self, Decoded};
-use crate::engine::operators::{self, Flow, Halt, Scratch, Stop, Way, read_repartition};
+use crate::engine::operators::{self, Flow, Halt, Probe, Scratch, Stop, Way, read_repartition};
 use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
 use crate::engine::state::overlay::Overlay;
@@ -18,6 +19,7 @@ use crate::engine::state::{Committed, StoreError, dedup_keys};
 use crate::engine::value::Value;
 use dead_letter::Refusal;
 use effects::Effects;
+pub use tally::{EVENT_TIMES_MAX, Outcome, Outcomes, Tally};
 
 /// A task.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ pub struct Task {
     pub overlay: Overlay,
     /// Whether it only reads and writes: `goyt run --null`.
     pub null: bool,
-    /// Its outcomes so far.
-    pub outcomes: Outcomes,
+    /// What became of its records since the last seal.
+    pub tally: Tally,
     /// The next record to process.
     position: Option<Offset>,
     /// The greatest over the partition's records of min(event timestamp, record timestamp).
@@ -47,40 +49,6 @@ pub struct Task {
     scratch: Scratch,
 }
 
-/// What became of a record. Each has exactly one outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It went through the steps.
-    Processed,
-    /// An event that the topology does not read.
-    PassedBy,
-    /// A filter or a branch let it go.
-    Filtered,
-    /// Seen before.
-    Duplicate,
-    /// A dead letter: it could not be decoded. Of two topologies that read its topic, the first one writes it.
-    Undecodable,
-    /// A dead letter: a step rejected it.
-    Dead,
-}
-
-/// Counts of outcomes; they add up to `records_in`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcomes {
-    /// Records taken in.
-    pub records_in: u64,
-    /// See [`Outcome::Processed`].
-    pub processed: u64,
-    /// See [`Outcome::PassedBy`].
-    pub passed_by: u64,
-    /// See [`Outcome::Filtered`].
-    pub filtered: u64,
-    /// See [`Outcome::Duplicate`].
-    pub duplicate: u64,
-    /// See [`Outcome::Undecodable`] and [`Outcome::Dead`].
-    pub dead: u64,
-}
-
 /// Most expired ids that one commit forgets.
 const SWEEP_MAX: usize = 10_000;
 
@@ -91,10 +59,10 @@ impl Task {
         let cached = |kind: StoreKind| matches!(kind, StoreKind::Aggregate | StoreKind::Allot);
         let cached: Vec<bool> = plan.stores.iter().map(|it| cached(it.kind)).collect();
         Self {
-            id: format!("{}.{}_{partition}", plan.topology, plan.name),
+            id: plan.task_id(partition),
             overlay: Overlay::new(&cached, cache_bytes),
             null: false,
-            outcomes: Outcomes::default(),
+            tally: Tally::default(),
             position: None,
             stream_time: Millis::MIN,
             logged_stream_time: Millis::MIN,
@@ -108,6 +76,7 @@ impl Task {
     }
 
     /// Processes the next record of the task's partition. `undecodable`: an earlier reader of the topic wrote its dead letter.
+    /// `probe`: is told of the record's way.
     ///
     /// # Errors
     /// When the task can't go on; the record has left no trace then.
@@ -118,13 +87,14 @@ impl Task {
         undecodable: bool,
         committed: &mut dyn Committed,
         effects: &mut Effects,
+        probe: Option<&mut dyn Probe>,
     ) -> Result<Outcome, Stop> {
         let mark = effects.mark();
         let timestamp = record.timestamp.filter(|it| 0 <= *it).map_or(now, |it| it.min(now));
         if self.null {
             null::process(&self.plan, &record, timestamp, effects);
             self.position = Some(record.offset + 1);
-            self.outcomes.count(Outcome::Processed);
+            self.tally.count(Outcome::Processed);
             return Ok(Outcome::Processed);
         }
         let refusal = self.refused.get(&record.offset).cloned();
@@ -133,7 +103,7 @@ impl Task {
                 self.dead_letter(&record, &refusal.failure(), Some(&refusal), timestamp, effects)?;
                 Outcome::Dead
             }
-            None => match self.run(record, timestamp, committed, effects) {
+            None => match self.run(record, timestamp, committed, effects, probe) {
                 Ok(outcome) => {
                     self.overlay.keep_record();
                     outcome
@@ -155,7 +125,7 @@ impl Task {
             },
         };
         self.position = Some(record.offset + 1);
-        self.outcomes.count(outcome);
+        self.tally.count(outcome);
         Ok(outcome)
     }
 
@@ -165,7 +135,11 @@ impl Task {
         timestamp: Millis,
         committed: &mut dyn Committed,
         effects: &mut Effects,
+        mut probe: Option<&mut dyn Probe>,
     ) -> Result<Outcome, Halt> {
+        if let Some(probe) = &mut probe {
+            probe.enter(dead_letter::DECODE);
+        }
         let plan = Arc::clone(&self.plan);
         let mut slots: Vec<Value<'r>> = recycle(std::mem::take(&mut self.slots));
         slots.resize(usize::from(plan.slots), Value::Null);
@@ -183,6 +157,7 @@ impl Task {
                 (0, envelope, place)
             }
         };
+        let event_time = envelope.micros.div_euclid(1000);
         let stream_time = self.stream_time.max(counted(&envelope, &record));
         let mut flow = Flow {
             plan: &plan,
@@ -197,20 +172,24 @@ impl Task {
             committed,
             effects,
             scratch: &mut self.scratch,
+            probe: probe.map(|it| it as &mut dyn Probe),
         };
         let way = operators::run(&mut flow, &plan.steps);
         self.slots = recycle(flow.slots);
         let way = way?;
         self.stream_time = stream_time;
         Ok(match way {
-            Way::Through => Outcome::Processed,
+            Way::Through => {
+                self.tally.note(event_time);
+                Outcome::Processed
+            }
             Way::Filtered => Outcome::Filtered,
             Way::Duplicate => Outcome::Duplicate,
         })
     }
 
     fn dead_letter(
-        &self,
+        &mut self,
         record: &RecordRef<'_>,
         failure: &Failure,
         refusal: Option<&Refusal>,
@@ -223,6 +202,7 @@ impl Task {
             return Err(Stop::Step { step, message: format!("{}: {}", failure.code, failure.message) });
         };
         dead_letter::write(&self.plan, record, failure, refusal, topic, timestamp, effects);
+        self.tally.count_dead(failure.step.as_deref().unwrap_or(dead_letter::DECODE), &failure.code);
         Ok(())
     }
 
@@ -341,26 +321,6 @@ struct SweepCommitted<'c>(&'c mut dyn Sweep);
 impl Committed for SweepCommitted<'_> {
     fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
         self.0.get(store, key, value)
-    }
-}
-
-impl Outcomes {
-    /// Counts an outcome.
-    pub fn count(&mut self, outcome: Outcome) {
-        self.records_in += 1;
-        *match outcome {
-            Outcome::Processed => &mut self.processed,
-            Outcome::PassedBy => &mut self.passed_by,
-            Outcome::Filtered => &mut self.filtered,
-            Outcome::Duplicate => &mut self.duplicate,
-            Outcome::Undecodable | Outcome::Dead => &mut self.dead,
-        } += 1;
-    }
-
-    /// Whether they add up: nothing vanished.
-    #[must_use]
-    pub fn add_up(&self) -> bool {
-        self.records_in == self.processed + self.passed_by + self.filtered + self.duplicate + self.dead
     }
 }
 

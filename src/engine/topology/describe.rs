@@ -46,7 +46,7 @@ impl Picture<'_> {
 
     fn steps(&mut self, steps: &[Step], mut previous: usize) {
         for step in steps {
-            let name = format!("{}/{}", operator(&step.operator), step.id);
+            let name = format!("{}/{}", step.operator.name(), step.id);
             match &step.operator {
                 Operator::Emit(emit) => self.sink(&name, emit.to, previous),
                 Operator::Key { to, .. } => self.sink(&name, *to, previous),
@@ -91,22 +91,6 @@ impl Picture<'_> {
                 text.push_str(&format!("      <-- {}\n", self.name(previous)));
             }
         }
-    }
-}
-
-fn operator(operator: &Operator) -> &'static str {
-    match operator {
-        Operator::Let(_) => "let",
-        Operator::Require { .. } => "require",
-        Operator::Filter { .. } => "filter",
-        Operator::Branch(_) => "branch",
-        Operator::Split(_) => "split",
-        Operator::Key { .. } => "key",
-        Operator::Dedup { .. } => "dedup",
-        Operator::Unique { .. } => "unique",
-        Operator::Allot { .. } => "allot",
-        Operator::Aggregate(_) => "aggregate",
-        Operator::Emit(_) => "emit",
     }
 }
 

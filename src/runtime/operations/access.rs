@@ -230,6 +230,20 @@ pub trait StateReader: Send + Sync {
     /// # Errors
     /// As [`StateReader::get`].
     fn size(&self, task: &str, store: &str) -> Result<StoreSize, StoreError>;
+
+    /// The memory of all stores together; `None`: they have none of their own.
+    fn memory(&self) -> Option<StateMemory> {
+        None
+    }
+}
+
+/// Memory that the stores of a process use, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StateMemory {
+    /// Blocks of files, and what write buffers are charged.
+    pub block_cache: u64,
+    /// Writes that are in no file yet.
+    pub write_buffers: u64,
 }
 
 /// How big a store is.

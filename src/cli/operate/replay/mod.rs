@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::kafka::KafkaAccess;
+use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
@@ -122,7 +123,8 @@ impl Replay {
         let stop = signals::listen().map_err(|it| Error::Failed(format!("signals can't be received: {it}")))?;
         let instance = directory.instance_id(own.instance_id.as_deref()).map_err(|it| Error::Failed(it.to_string()))?;
         let report: Arc<Report> = Arc::new(tell);
-        let worlds = kafka::worlds(own, &shadow.plan, directory, &instance, &report, &Arc::new(Board::default()));
+        let stores = RocksStores::new(Arc::clone(directory), &kafka::rocks(own));
+        let worlds = kafka::worlds(&cluster::clients(own, &instance), &shadow.plan, stores, &report, &Arc::new(Board::default()));
         let found = admin.describe(&shadow.live_topics())?;
         let partitions = shadow.partitions(&found.into_iter().map(|(name, it)| (name, it.partitions)).collect());
         let options = application::Options { create_topics: false, null: false, stay: false };

@@ -1,23 +1,34 @@
 //! The board: what each worker shows of itself, for metrics, HTTP and lag reports. Workers put up a picture now and then; others read it.
 
+mod meter;
+mod show;
+mod steps;
+mod totals;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::operations::lag::LagReport;
 use crate::engine::record::{Millis, Offset, TopicPartition};
 use crate::engine::task::Outcomes;
-use crate::telemetry::histogram::Histogram;
+
+pub use meter::Meter;
+pub(super) use steps::Sample;
+pub use steps::{SAMPLE_EVERY, StepTimes};
+pub use totals::{TaskCounts, TaskKey, Times, TopicCounts, Totals};
 
 /// The pictures of all workers of this process.
 #[derive(Debug, Default)]
 pub struct Board {
     pictures: Mutex<BTreeMap<usize, Arc<Picture>>>,
+    /// Of the workers that have ended.
+    ended: Mutex<Totals>,
     lag: Mutex<Arc<[LagReport]>>,
     counters: Mutex<Counters>,
+    turns: Mutex<BTreeMap<usize, Millis>>,
 }
 
-/// What a worker shows of itself. All counts are of committed records, since the worker's start.
+/// What a worker shows of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Which worker.
@@ -30,18 +41,23 @@ pub struct Picture {
     pub tasks: Vec<TaskPicture>,
     /// Its source partitions.
     pub sources: Vec<SourcePicture>,
-    /// Records and bytes by topic, in the order of [`crate::engine::plan::Plan::topics`].
-    pub topics: Vec<TopicCounts>,
-    /// Times measured.
-    pub times: Times,
-    /// Transactions committed.
-    pub commits: u64,
-    /// Transactions given up.
-    pub rewinds: u64,
-    /// Producers replaced.
-    pub recycles: u64,
-    /// Times at which the outcomes did not add up to the records taken in.
-    pub accounting_errors: u64,
+    /// What it has done since its start.
+    pub totals: Totals,
+    /// What waits in it.
+    pub waiting: Waiting,
+}
+
+/// What waits in a worker and its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Bytes of effects that wait for a commit to end.
+    pub unsent: usize,
+    /// Bytes of state that are not committed.
+    pub state: usize,
+    /// Records and requests in the producer's queue.
+    pub producer: usize,
+    /// Records that the consumer has fetched.
+    pub consumer: usize,
 }
 
 /// What a task shows of itself.
@@ -57,9 +73,9 @@ pub struct TaskPicture {
     pub state: super::tasks::State,
     /// While it restores: (offsets gone through, of so many).
     pub restored: Option<(Offset, Offset)>,
-    /// What became of its records.
+    /// What became of its records, as far as they are committed, since the worker's start.
     pub outcomes: Outcomes,
-    /// Its dead letters: (step, reason) → how many. The step of what can't be decoded is `decode`.
+    /// Of these, its dead letters: (step, reason) → how many. The step of what can't be decoded is `decode`.
     pub dead: BTreeMap<(String, String), u64>,
 }
 
@@ -74,82 +90,9 @@ pub struct SourcePicture {
     pub committed: Option<Offset>,
 }
 
-/// Records and bytes (keys and values) of a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TopicCounts {
-    /// Records processed.
-    pub consumed_records: u64,
-    /// Their bytes.
-    pub consumed_bytes: u64,
-    /// Records written.
-    pub published_records: u64,
-    /// Their bytes.
-    pub published_bytes: u64,
-}
-
-/// Times that a worker measures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Times {
-    /// From the start of a commit to its end.
-    pub commit: Histogram,
-    /// From an event's own timestamp to the commit that made its effects visible, by subtopology.
-    pub end_to_end: BTreeMap<usize, Histogram>,
-    /// In a step, of a sample of records, by (subtopology, step).
-    pub steps: BTreeMap<(usize, String), Histogram>,
-    /// A task's restore.
-    pub restore: Histogram,
-    /// From partitions given up to tasks running again.
-    pub rebalance: Histogram,
-}
-
-/// Bounds of the buckets for waits: commits, restores, end to end.
-pub const WAITS: &[Duration] = &[
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(25),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_millis(2_500),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-    Duration::from_secs(60),
-    Duration::from_secs(600),
-];
-
-/// Bounds of the buckets for work on one record.
-pub const WORK: &[Duration] = &[
-    Duration::from_nanos(500),
-    Duration::from_micros(1),
-    Duration::from_micros(2),
-    Duration::from_micros(5),
-    Duration::from_micros(10),
-    Duration::from_micros(25),
-    Duration::from_micros(50),
-    Duration::from_micros(100),
-    Duration::from_millis(1),
-    Duration::from_millis(10),
-];
-
-impl Default for Times {
-    fn default() -> Self {
-        Self {
-            commit: Histogram::new(WAITS),
-            end_to_end: BTreeMap::new(),
-            steps: BTreeMap::new(),
-            restore: Histogram::new(WAITS),
-            rebalance: Histogram::new(WAITS),
-        }
-    }
-}
-
 /// What is counted of the process as a whole, beside the workers' pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Rebalances seen.
-    pub rebalances: u64,
     /// Workers that failed.
     pub worker_failures: u64,
 }
@@ -160,9 +103,32 @@ impl Board {
         locked(&self.pictures).insert(picture.worker, Arc::new(picture));
     }
 
-    /// Takes a worker's picture down: it has ended.
-    pub fn take_down(&self, worker: usize) {
-        locked(&self.pictures).remove(&worker);
+    /// Notes that a worker's loop turned, or its pause between starts.
+    pub fn turn(&self, worker: usize, at: Millis) {
+        locked(&self.turns).insert(worker, at);
+    }
+
+    /// When the loop of each worker turned last, wall clock.
+    #[must_use]
+    pub fn turns(&self) -> Vec<(usize, Millis)> {
+        locked(&self.turns).iter().map(|(worker, at)| (*worker, *at)).collect()
+    }
+
+    /// Takes a worker's picture down: it has ended. What it has done still counts.
+    pub fn take_down(&self, last: &Picture) {
+        let mut pictures = locked(&self.pictures);
+        pictures.remove(&last.worker);
+        locked(&self.turns).remove(&last.worker);
+        locked(&self.ended).add(&last.totals);
+    }
+
+    /// What all workers of this process have done, those that have ended included.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let pictures = locked(&self.pictures);
+        let mut totals = locked(&self.ended).clone();
+        pictures.values().for_each(|it| totals.add(&it.totals));
+        totals
     }
 
     /// The latest picture of each worker.

@@ -1,0 +1,241 @@
+//! Questions and answers, as tables.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::engine::partition::partition_of;
+use crate::engine::topology::{self, Sources};
+use crate::engine::value::{Currency, Money};
+
+const TOPOLOGY: &str = r#"
+topology: shop
+description: What is sold.
+inputs:
+  - topic: orders
+    events: [SOLD@1]
+    dedup: { by: eventId, window: 1d }
+steps:
+  - let:
+      id: price
+      price: money(event.price, event.currency) else reject(PRICE)
+  - unique: { id: numbers, by: event.number }
+  - allot: { id: receipts, as: receipt }
+  - key: { id: by-shop, by: [event.shop, event.city] }
+  - aggregate:
+      id: sales
+      by: [event.city, price.currency, event.shop]
+      init: { sum: zero(price.currency), last: receipt }
+      update: { sum: state.sum + price else stop, last: receipt }
+  - aggregate:
+      id: cities
+      by: event.city
+      init: { count: 0 }
+      update: { count: state.count + 1 }
+  - emit: { to: sums, event: SUM@1, key: event.city, value: { city: event.city } }
+"#;
+
+const EVENTS: [(&str, &str); 2] = [
+    (
+        "SOLD@1.json",
+        r#"{ "type": "object", "required": ["shop", "city", "number", "price", "currency"], "properties": {
+            "shop": { "type": "integer", "minimum": 0, "maximum": 1000000 }, "city": { "type": "string" },
+            "number": { "type": "string", "format": "uuid" },
+            "price": { "type": "string", "format": "decimal" }, "currency": { "type": "string", "format": "currency" } } }"#,
+    ),
+    ("SUM@1.json", r#"{ "type": "object", "required": ["city"], "properties": { "city": { "type": "string" } } }"#),
+];
+
+fn plan() -> Plan {
+    let events = EVENTS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let sources = Sources { topologies: vec![("shop.yaml".into(), TOPOLOGY.to_owned())], events };
+    topology::plan("app", &sources).unwrap_or_else(|found| panic!("{found:#?}"))
+}
+
+#[test]
+fn stores_are_found_by_topology_and_name() {
+    let plan = plan();
+    let names: Vec<String> = stores(&plan).map(|it| it.name()).collect();
+    assert_eq!(names, ["shop.dedup", "shop.numbers", "shop.receipts", "shop.sales", "shop.cities"]);
+    let sales = find(&plan, "shop.sales").unwrap();
+    assert_eq!(sales.task(3), "shop.by-shop_3");
+    let among = ["shop.by-shop_3", "shop.orders_3", "shop.by-shop_x", "other.by-shop_3"].map(str::to_owned);
+    assert_eq!(sales.tasks(&among), ["shop.by-shop_3"]);
+    for (name, hint) in
+        [("sales", "did you mean shop.sales?"), ("shop.sums", "there are shop.dedup, shop.numbers, shop.receipts, shop.sales, shop.cities")]
+    {
+        let mistake = find(&plan, name).unwrap_err();
+        assert!(mistake.missing);
+        assert_eq!(mistake.hint, hint);
+    }
+}
+
+#[test]
+fn keys_are_read_from_text_and_shown_as_the_same_text() {
+    let plan = plan();
+    for (store, text) in [
+        ("shop.dedup", "00000000-0000-0000-0000-00000000002a"),
+        ("shop.numbers", "00000000-0000-0000-0000-00000000002a"),
+        ("shop.sales", "Nairobi/KES/789"),
+        ("shop.sales", "a%2Fb%25/KES/-1"),
+        ("shop.cities", "Saint-Denis/Réunion"),
+        ("shop.cities", "100%25"),
+    ] {
+        let store = find(&plan, store).unwrap();
+        let key = store.key(text).unwrap();
+        let value = vec![0; 64];
+        let entry = store.entry("t", &key, &value).unwrap().unwrap();
+        assert_eq!(keys::text(&entry.key), text);
+    }
+    let cities = find(&plan, "shop.cities").unwrap();
+    assert_eq!(cities.key("a%20b").unwrap(), cities.key("a b").unwrap(), "as a path of an address has it");
+    assert_eq!(keys::in_path("a b%2F/ü"), "a%20b%2F/%C3%BC");
+}
+
+#[test]
+fn what_is_no_key_is_refused_with_what_one_is() {
+    let plan = plan();
+    for (store, text, reason, hint) in [
+        ("shop.sales", "Nairobi/KES/abc", "\"abc\" is no int", "a key is written string/string/int"),
+        ("shop.sales", "Nairobi/KES", "a key of shop.sales has 3 parts, not 2", "a key is written string/string/int"),
+        ("shop.sales", "Nairobi/KES/1/2", "a key of shop.sales has 3 parts, not 4", "a key is written string/string/int"),
+        ("shop.numbers", "7", "\"7\" is no uuid", "a key is written uuid"),
+        ("shop.receipts", "1", "shop.receipts counts, and has no keys", "scan it: it has one entry in each task"),
+    ] {
+        let mistake = find(&plan, store).unwrap().key(text).unwrap_err();
+        assert_eq!((mistake.reason.as_str(), mistake.hint.as_str()), (reason, hint));
+    }
+}
+
+#[test]
+fn a_partition_is_known_where_the_repartition_key_is_part_of_the_stores_key() {
+    let plan = plan();
+    for (store, key, repartition_key) in [
+        ("shop.sales", "Nairobi/KES/789", Some("789|Nairobi")),
+        // Of a city there may be several shops, in any partition.
+        ("shop.cities", "Nairobi", None),
+        // Who writes the input chooses its partition.
+        ("shop.numbers", "00000000-0000-0000-0000-00000000002a", None),
+        ("shop.dedup", "00000000-0000-0000-0000-00000000002a", None),
+    ] {
+        let expected = repartition_key.map(|it| partition_of(it.as_bytes(), 12));
+        assert_eq!(find(&plan, store).unwrap().partition(key, 12), Ok(expected), "{store}");
+    }
+}
+
+#[test]
+fn entries_are_shown_by_their_types() {
+    let plan = plan();
+    let money = |text: &str| Value::Money(Money { amount: crate::engine::decimal::parse(text).unwrap(), currency: Currency(*b"KES") });
+    let value = |values: &[(Value<'_>, Type)]| {
+        let mut bytes = Vec::new();
+        values.iter().for_each(|(it, of)| codec::write_value(it, of, &mut bytes));
+        bytes
+    };
+    let id = "00000000-0000-0000-0000-00000000002a";
+    for (store, key, value, shown) in [
+        (
+            "shop.sales",
+            "Nairobi/KES/789",
+            value(&[(money("-12.5"), Type::Money), (Value::Int(8193), Type::Int)]),
+            r#"{"key":["Nairobi","KES",789],"value":{"last":8193,"sum":{"amount":"-12.50","currency":"KES"}},"task":"t"}"#,
+        ),
+        (
+            "shop.dedup",
+            id,
+            value(&[(Value::Int(1_767_261_600_000), Type::Int)]),
+            r#"{"key":["00000000-0000-0000-0000-00000000002a"],"value":{"seen":"2026-01-01T10:00:00Z"},"task":"t"}"#,
+        ),
+        (
+            "shop.numbers",
+            id,
+            value(&[(Value::Uuid(1), Type::Uuid)]),
+            r#"{"key":["00000000-0000-0000-0000-00000000002a"],"value":{"by":"00000000-0000-0000-0000-000000000001"},"task":"t"}"#,
+        ),
+    ] {
+        let store = find(&plan, store).unwrap();
+        let entry = store.entry("t", &store.key(key).unwrap(), &value).unwrap().unwrap();
+        assert_eq!(serde_json::to_string(&entry).unwrap(), shown);
+    }
+    let counter = find(&plan, "shop.receipts").unwrap().entry("t", b"n", &value(&[(Value::Int(3), Type::Int)])).unwrap().unwrap();
+    assert_eq!(serde_json::to_string(&counter).unwrap(), r#"{"key":[],"value":{"last":3},"task":"t"}"#);
+    assert!(find(&plan, "shop.sales").unwrap().entry("t", b"\xFF", b"").is_err());
+}
+
+#[test]
+fn what_a_dedup_keeps_beside_its_ids_is_not_shown() {
+    let plan = plan();
+    let dedup = find(&plan, "shop.dedup").unwrap();
+    let id = dedup.key("00000000-0000-0000-0000-00000000002a").unwrap();
+    let mut time = Vec::new();
+    dedup_keys::write_time(5, &mut time);
+    let index = dedup_keys::index_entry(&id, &time).unwrap();
+    let reader = Entries::of("shop.orders_0", "dedup", [(dedup_keys::STREAM_TIME.to_vec(), time.clone()), (id, time), (index, Vec::new())]);
+    let (entries, more) = dedup.scan(&reader, "shop.orders_0", &Page { prefix: Vec::new(), after: None, limit: 10 }).unwrap();
+    assert_eq!((entries.len(), more), (1, false));
+    assert_eq!(dedup.text(&reader).unwrap().entries, 1);
+}
+
+#[test]
+fn a_scan_is_read_page_by_page_and_within_its_prefix() {
+    let plan = plan();
+    let sales = find(&plan, "shop.sales").unwrap();
+    let value = vec![0; 64];
+    let keys = ["A/KES/1", "B/KES/1", "B/KES/2", "B/USD/1", "BB/KES/1", "C/KES/1"];
+    let task = "shop.by-shop_0";
+    let reader = Entries::of(task, "sales", keys.map(|it| (sales.key(it).unwrap(), value.clone())));
+    for (prefix, after, limit, found, more) in [
+        ("", None, 10, &keys[..], false),
+        ("", None, 2, &keys[..2], true),
+        ("", Some("B/KES/1"), 2, &keys[2..4], true),
+        ("", Some("BB/KES/1"), 2, &keys[5..], false),
+        ("B", None, 3, &keys[1..4], false),
+        ("B/KES", None, 1, &keys[1..2], true),
+        ("B/KES", Some("B/KES/1"), 5, &keys[2..3], false),
+        ("B", Some("A/KES/1"), 1, &keys[1..2], true),
+        ("Z", None, 5, &[], false),
+    ] {
+        let page = Page { prefix: sales.prefix(prefix).unwrap(), after: after.map(|it| sales.key(it).unwrap()), limit };
+        let (entries, has_more) = sales.scan(&reader, task, &page).unwrap();
+        let texts: Vec<String> = entries.iter().map(|it| super::keys::text(&it.key)).collect();
+        assert_eq!(
+            (texts.iter().map(String::as_str).collect::<Vec<_>>(), has_more),
+            (found.to_vec(), more),
+            "{prefix:?} {after:?} {limit}"
+        );
+    }
+}
+
+/// Entries of one store of one task.
+struct Entries {
+    task: String,
+    store: String,
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Entries {
+    fn of(task: &str, store: &str, entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Self {
+        Self { task: task.to_owned(), store: store.to_owned(), entries: entries.into_iter().collect() }
+    }
+}
+
+impl StateReader for Entries {
+    fn tasks(&self) -> Vec<String> {
+        vec![self.task.clone()]
+    }
+
+    fn get(&self, task: &str, store: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        assert_eq!((task, store), (self.task.as_str(), self.store.as_str()));
+        Ok(self.entries.get(key).cloned())
+    }
+
+    fn scan(&self, task: &str, store: &str, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        assert_eq!((task, store), (self.task.as_str(), self.store.as_str()));
+        self.entries.range(from.to_vec()..).all(|(key, value)| entry(key, value));
+        Ok(())
+    }
+
+    fn size(&self, _task: &str, _store: &str) -> Result<crate::runtime::operations::access::StoreSize, StoreError> {
+        let entries = u64::try_from(self.entries.len()).unwrap();
+        Ok(crate::runtime::operations::access::StoreSize { entries, bytes: 0 })
+    }
+}
