@@ -179,7 +179,11 @@ fn at_site_telling<T>(
 }
 
 fn replay(driver: &TopologyDriver, topology: &str, request: Request) -> Result<Report, Error> {
-    at_site(driver, topology, |shadow, site, _| replay::run(shadow, request, site).map(|it| it.report))
+    at_site(driver, topology, |shadow, site, shadows| {
+        let left = replay::leftovers(shadow, site.admin, shadows)?;
+        replay::remove(&left, site.admin, shadows, &SystemClock::start())?;
+        replay::run(shadow, request, site).map(|it| it.report)
+    })
 }
 
 fn refusal(result: Result<Report, Error>) -> String {
@@ -217,7 +221,7 @@ fn what_has_not_changed_is_identical_while_the_live_application_works_on() {
     let large = (0..300).filter(|it| 5 <= it % 7).count() as u64;
     // Of a bad event its copy is bad as well: a record that fails leaves no trace in the dedup set.
     let large_copies = (0..300).filter(|it| 5 <= it % 7 && it % 10 == 0).count() as u64;
-    assert_eq!(rows, [("in.dlq", large + large_copies + 1), ("app-counting-by-k-repartition", 300 - large), ("out", 300 - large)]);
+    assert_eq!(rows, [("in.dlq", large + large_copies + 1), ("out", 300 - large), ("app-counting-by-k-repartition", 300 - large)]);
     assert!(report.topics.iter().all(|it| it.joined.live_digest == it.joined.replay_digest && it.joined.live_digest != 0));
     assert_eq!(report.stores.iter().filter(|it| it.store == "sums").map(|it| it.same).sum::<u64>(), 5);
     assert_eq!(report.records, 331 + 300 - large);
@@ -274,8 +278,7 @@ fn an_output_that_was_added_lost_or_moved_is_found() {
     }
     let report = replay(&driver, STATELESS, EARLIEST).unwrap();
     let joined = &report.topics.iter().find(|it| it.topic == "out").unwrap().joined;
-    let repeated = (0..300).filter(|it| it % 10 == 0).count() as u64;
-    assert_eq!((joined.only_live, joined.only_replay, joined.reordered, joined.changed), (1, 1, 1, 0), "{repeated} {joined:?}");
+    assert_eq!((joined.only_live, joined.only_replay, joined.reordered, joined.changed), (1, 1, 1, 0), "{joined:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod crashes;
 mod flows;
 mod limits;
 mod rebalance;
+mod replay;
 mod scale;
 mod state;
 mod transactions;

@@ -142,7 +142,15 @@ impl Replay {
             progress: &mut progress,
         };
         let request = Request { begin: self.from, partial: self.partial, rate: self.rate };
-        let replayed = replay::run(shadow, request, &mut site)?;
+        let replayed = match replay::run(shadow, request, &mut site) {
+            Err(error @ Error::Refused { .. }) => {
+                // Nothing was done: nothing stays.
+                let left = replay::leftovers(shadow, site.admin, &**directory)?;
+                replay::remove(&left, site.admin, &**directory, &clock)?;
+                return Err(error);
+            }
+            other => other?,
+        };
         let promoted = if self.promote { Some(self.promote(settings, shadow, &replayed, &mut site)?) } else { None };
         bar.end();
         print::report(&replayed.report, promoted, shadow, self.output.output);
