@@ -83,7 +83,7 @@ pub fn refuse_while_running(shadow: &Shadow, admin: &mut dyn Admin) -> Result<()
     match found.as_ref().and_then(|it| it.members.first()) {
         None => Ok(()),
         Some(member) => Err(Error::Refused {
-            reason: format!("the application is running: group {} has the member {}", shadow.live, member.client),
+            reason: format!("the application is running: group {} has the member {}", shadow.live, member.id),
             hint: "stop all its instances: each reads the promoted state when it starts. One that was killed counts as a member for \
                    session.timeout.ms more"
                 .to_owned(),
