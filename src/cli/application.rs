@@ -120,10 +120,10 @@ pub fn report(open: &Arc<Mutex<BTreeSet<String>>>) -> Arc<Report> {
     })
 }
 
-/// Where others reach this instance's HTTP: an address of all networks, or any free port, says nothing.
-fn advertised(settings: &Settings) -> Option<String> {
-    let nowhere = |it: &String| it.starts_with("0.0.0.0:") || it.starts_with("[::]:") || it.ends_with(":0");
-    settings.application_server.clone().or_else(|| Some(settings.http_address.clone()).filter(|it| !nowhere(it)))
+/// Where others reach this instance's HTTP: an address of all networks says nothing.
+fn advertised(settings: &Settings, server: Option<&Server>) -> Option<String> {
+    let listening = server.map(Server::address).filter(|it| !it.ip().is_unspecified());
+    settings.application_server.clone().or_else(|| listening.map(|it| it.to_string()))
 }
 
 /// The thread that reports the lag.
@@ -138,7 +138,11 @@ impl Reporting {
         if settings.lag_report_interval.is_zero() {
             return Ok(Self { thread: None, stop });
         }
-        let about = About { application: settings.application_id.clone(), instance: site.instance.clone(), address: advertised(settings) };
+        let about = About {
+            application: settings.application_id.clone(),
+            instance: site.instance.clone(),
+            address: advertised(settings, site.server.as_ref()),
+        };
         let reporter = Reporter::new(about, Arc::clone(&site.plan), Arc::clone(&site.board), Arc::clone(&site.access));
         let (interval, clock, told) = (settings.lag_report_interval, site.worlds.clock(), Arc::clone(&stop));
         let thread = Builder::new().name("lag".to_owned()).spawn(move || reporter.run(interval, &*clock, &told));

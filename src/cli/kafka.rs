@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::view::View;
-use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
@@ -97,16 +97,18 @@ fn view(
     instance: &str,
     partitions: &Arc<OnceLock<Vec<i32>>>,
 ) -> View {
-    let clock = SystemClock::start();
+    let (clock, clients) = (SystemClock::start(), cluster::clients(settings, instance));
     View {
         plan: Arc::clone(plan),
         partitions: Arc::clone(partitions),
         instance: instance.to_owned(),
         workers: usize::try_from(settings.num_stream_threads).unwrap_or(1),
         board: Arc::clone(board),
-        access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
+        access: Arc::new(KafkaAccess::new(&clients)),
+        admin: Box::new(move || Ok(Box::new(KafkaAdmin::new(&clients)?))),
+        replication: settings.replication_factor,
         states: Arc::new(stores.clone()),
-        metrics: Box::new(String::new),
+        metrics: http::metrics(board, plan, Arc::new(stores.clone())),
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }

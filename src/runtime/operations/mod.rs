@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admin;
 pub mod audit;
+pub mod condition;
 pub mod dead_letters;
 pub mod exposition;
 pub mod lag;
