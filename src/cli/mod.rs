@@ -52,6 +52,7 @@ enum Command {
     Test(author::test::Test),
     Topics(operate::topics::Topics),
     Lag(operate::lag::Lag),
+    Top(operate::top::Top),
     Tap(operate::tap::Tap),
     Reset(operate::reset::Reset),
 }
@@ -90,6 +91,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Test(test) => test.execute(),
         Command::Topics(topics) => topics.execute(),
         Command::Lag(lag) => lag.execute(),
+        Command::Top(top) => top.execute(),
         Command::Tap(tap) => tap.execute(),
         Command::Reset(reset) => reset.execute(),
     };

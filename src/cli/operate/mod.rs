@@ -3,4 +3,5 @@
 pub mod lag;
 pub mod reset;
 pub mod tap;
+pub mod top;
 pub mod topics;
