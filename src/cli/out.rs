@@ -45,6 +45,34 @@ pub fn watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// How a piece of data stands out on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A heading.
+    Strong,
+    /// Less important than the rest.
+    Faint,
+    /// As it should be.
+    Good,
+    /// Not as it should be.
+    Bad,
+}
+
+/// A piece of data in a style, where stdout takes colours.
+#[must_use]
+pub fn styled(style: Style, text: &str) -> String {
+    if !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty()) {
+        return text.to_owned();
+    }
+    let code = match style {
+        Style::Strong => 1,
+        Style::Faint => 2,
+        Style::Good => 32,
+        Style::Bad => 31,
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
 /// Rows under a heading, in columns.
 #[must_use]
 pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {

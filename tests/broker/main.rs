@@ -7,9 +7,12 @@ mod support;
 
 mod commands;
 mod crashes;
+mod dashboards;
+mod demo;
 mod flows;
 mod lag;
 mod limits;
+mod metrics;
 mod rebalance;
 mod scale;
 mod state;

@@ -50,8 +50,8 @@ pub struct StoreText {
     pub kind: &'static str,
     /// The types of the key's parts.
     pub key: Vec<String>,
-    /// The value's fields: their names and types.
-    pub value: Map<String, Json>,
+    /// The names and types of the value's fields, in order.
+    pub value: Vec<(String, String)>,
     /// The tasks that have it and are open.
     pub tasks: Vec<String>,
     /// Its entries in these tasks, estimated.
@@ -225,7 +225,7 @@ impl<'p> Store<'p> {
             name: self.name(),
             kind: kind(self.store.kind),
             key: self.store.key.iter().map(ToString::to_string).collect(),
-            value: self.store.value.iter().map(|(name, of)| (name.clone(), Json::from(of.to_string()))).collect(),
+            value: self.store.value.iter().map(|(name, of)| (name.clone(), of.to_string())).collect(),
             tasks,
             entries,
             bytes,
