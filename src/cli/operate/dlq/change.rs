@@ -35,8 +35,6 @@ A record goes back with key, value and headers as they were, together with the m
 a second redrive, a crash or `kill -9` in the middle sends nothing twice and loses nothing; run it again. \
 Exit code 1 when some were left as they are, or with --dry-run when some would fail.")]
 pub(super) struct Redrive {
-    #[command(flatten)]
-    change: Change,
     /// Say what would become of them now; nothing is changed
     #[arg(long)]
     dry_run: bool,
@@ -49,6 +47,8 @@ pub(super) struct Redrive {
     /// Also records that another topology, which keeps no ids, would process a second time
     #[arg(long)]
     accept_repeats: bool,
+    #[command(flatten)]
+    change: Change,
 }
 
 /// Mark dead letters as done without sending anything back
@@ -67,8 +67,6 @@ pub(super) struct Discard {
 /// What both take.
 #[derive(Debug, Args)]
 struct Change {
-    #[command(flatten)]
-    selection: Selection,
     /// All that are open: needed when nothing else says which
     #[arg(long)]
     all_open: bool,
@@ -81,6 +79,8 @@ struct Change {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    selection: Selection,
     #[command(flatten)]
     common: Common,
 }
