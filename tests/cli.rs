@@ -42,7 +42,7 @@ fn help_shows_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn help_of_each_command_shows_its_flags_with_examples() {
-    for command in ["run", "validate", "test", "topics", "dlq", "reset"] {
+    for command in ["demo", "run", "validate", "test", "topics", "dlq", "reset", "store", "graph", "config", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{command}"), shown(&goyt(root(), &[command, "-h"], &[])));
     }
 }
@@ -284,13 +284,103 @@ fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
     assert_eq!(process.wait().unwrap().code(), Some(0), "{rest:?}");
 }
 
+/// The shipped scenario, played in a folder with 2,000 events.
+fn play(folder: &Path) -> Output {
+    goyt(folder, &["demo", "--events", "2000", "--set", "http.address=127.0.0.1:0"], &[])
+}
+
+/// The shipped topologies, and their scenario with a change.
+fn scenario_with(from: &str, to: &str) -> tempfile::TempDir {
+    let folder = copy_of_topologies();
+    let path = folder.path().join("topologies/demo/wallet-platform.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    folder
+}
+
+#[test]
+fn the_demo_shows_what_came_of_its_scenario_and_that_its_figures_are_equal() {
+    let output = play(root());
+    let text = shown(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for part in [
+        "the first 5 of 100",
+        "TOO_OLD          3  timestamp: ",
+        "WRONG_TYPE       3  amount: 12.5",
+        "=  balances: last balance on balance-events: all 299 equal",
+        "=  balances: balance in store transaction-balance.balances: all 299 equal",
+        "=  dead letters: number by topic and reason: all 12 equal",
+        "All 1,210 figures are equal.",
+        "make demo-kafka",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    assert!(!text.contains('\x1b'), "no colours where nobody watches: {text}");
+}
+
+#[test]
+fn the_demo_fails_and_says_where_when_figures_differ() {
+    let missing = scenario_with("      - { records: transfer, key: [fromWalletId, currency], subtract: amount }\n", "");
+    let text = shown(&play(missing.path()));
+    assert!(text.starts_with("exit 1\n"), "{text}");
+    for part in
+        ["≠  balances: last balance on balance-events: ", "(topologies/demo/wallet-platform.yaml:161)", "expected ", "comparisons differ."]
+    {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    let other_reason = scenario_with("reason: MISSING_FIELD", "reason: WRONG_FORMAT");
+    let text = shown(&play(other_reason.path()));
+    assert!(text.contains("user-events MISSING_FIELD: expected nothing, found 3"), "{text}");
+    assert!(text.contains("user-events WRONG_FORMAT: expected 3, found nothing"), "{text}");
+}
+
+#[test]
+fn the_same_seed_makes_the_same_figures() {
+    let moved = |seed: &str| {
+        let output = goyt(root(), &["demo", "--events", "500", "--seed", seed, "--set", "http.address=127.0.0.1:0"], &[]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let rows = text.lines().skip_while(|it| !it.starts_with("What moved")).skip(1).take_while(|it| !it.is_empty());
+        // Which records of a wallet came last differs with the order of partitions; its balance and their number do not.
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(moved("7"), moved("7"));
+    assert_ne!(moved("7"), moved("8"));
+}
+
+#[test]
+fn mistakes_in_a_scenario_are_shown_in_its_text_with_what_to_do() {
+    let folder = copy_of_topologies();
+    let text = "\
+scenario: told
+events: many
+stages:
+  - stage: one
+    records:
+      - name: registration
+        topic: user-event
+        key: userid
+        value: { userId: { text: \"user-{cuont}\" }, at: yesterday, age: { integer: [9, 1] } }
+        broken:
+          - { name: nothing, reason: NOT_JSON }
+tallies:
+  - tally: customers
+    made-of: [{ records: registrations, count: 1 }]
+    compare: [{ store: user-customer.user, value: n }, { topic: customer-events }]
+";
+    fs::write(folder.path().join("told.yaml"), text).unwrap();
+    insta::assert_snapshot!(shown(&goyt(folder.path(), &["demo", "--scenario", "told.yaml"], &[])));
+    let several = goyt(folder.path(), &["demo", "told"], &[]);
+    assert_eq!(several.status.code(), Some(78), "{}", shown(&several));
+}
+
 /// An address at which nobody listens.
 const NOBODY: &str = "127.0.0.1:1";
 
 /// A folder with a copy of the shipped topologies.
 fn copy_of_topologies() -> tempfile::TempDir {
     let folder = folder();
-    for part in ["", "events", "tests"] {
+    for part in ["", "events", "tests", "demo"] {
         let (from, to) = (root().join("topologies").join(part), folder.path().join("topologies").join(part));
         fs::create_dir_all(&to).unwrap();
         for entry in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|it| it.path().is_file()) {
@@ -309,4 +399,69 @@ fn with_mistakes() -> tempfile::TempDir {
     let text = "topology: told\ninputs:\n  - topic: kyc-events\n    events: [KYC_VERIFIED@1]\nsteps:\n  - fliter: { id: big, that: event.kycCheckId > 7 }\n  - emit: { to: notification-events, event: NOTIFICATION_REQUESTED@1, key: event.customer, value: {} }\n";
     fs::write(folder.path().join("topologies/told.yaml"), text).unwrap();
     folder
+}
+
+#[test]
+fn the_shipped_topologies_are_drawn_for_graphviz_and_mermaid() {
+    for format in ["dot", "mermaid"] {
+        let output = goyt(root(), &["graph", "--format", format], &[]);
+        insta::assert_snapshot!(format!("graph_{format}"), shown(&output));
+    }
+}
+
+#[test]
+fn graphviz_draws_what_the_graph_says() {
+    let drawing = goyt(root(), &["graph", "--format", "dot"], &[]).stdout;
+    let mut dot = match Command::new("dot").arg("-Tsvg").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+        Ok(dot) => dot,
+        Err(error) => return eprintln!("skipped: Graphviz is not installed: {error}"),
+    };
+    std::io::Write::write_all(&mut dot.stdin.take().unwrap(), &drawing).unwrap();
+    let output = dot.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let svg = String::from_utf8(output.stdout).unwrap();
+    for name in ["transaction-events.dlq", "by-wallet", "balances", "kyc-notify"] {
+        assert!(svg.contains(&format!(">{name}</text>")), "{name}");
+    }
+}
+
+#[test]
+fn config_shows_where_each_setting_comes_from_and_no_secret() {
+    let folder = folder();
+    fs::write(folder.path().join("goyt.yaml"), "# ours\napplication.id: shop\nconsumer.fetch.min.bytes: 2\nssl.key.password: inthefile\n")
+        .unwrap();
+    let environment = [("KAFKA_BOOTSTRAP_SERVERS", "broker:9092"), ("KAFKA_SASL_PASSWORD", "intheenvironment")];
+    let output = goyt(folder.path(), &["config", "--given", "--state-dir", "here", "--set", "num.stream.threads=2"], &environment);
+    insta::assert_snapshot!(shown(&output), @"");
+    let output = goyt(folder.path(), &["config", "--output", "json"], &environment);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("inthefile") && !text.contains("intheenvironment"));
+    let settings: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let of = |name: &str| settings.iter().find(|it| it["name"] == name).unwrap().to_string();
+    assert_eq!(of("application.id"), r#"{"at":"goyt.yaml:2","from":"file","name":"application.id","value":"shop"}"#);
+    assert_eq!(of("commit.interval.ms"), r#"{"at":null,"from":"default","name":"commit.interval.ms","value":"100"}"#);
+    assert!(goyt::config::SETTINGS.iter().all(|it| settings.iter().any(|shown| shown["name"] == it.name)));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let script = String::from_utf8(goyt(root(), &["completions", "bash"], &[]).stdout).unwrap();
+    let folder = folder();
+    let pages = goyt(folder.path(), &["man", "pages"], &[]);
+    assert!(pages.status.success());
+    for command in ["run", "validate", "store", "graph", "config"] {
+        assert!(script.contains(&format!("goyt__subcmd__{command}")) || script.contains(&format!("goyt__{command}")), "{command}");
+        assert!(folder.path().join(format!("pages/goyt-{command}.1")).is_file(), "{command}");
+    }
+}
+
+#[test]
+fn a_store_of_nobody_is_said_to_be_so() {
+    let output = goyt(root(), &["store", "ls", "--address", "127.0.0.1:1"], &[]);
+    insta::assert_snapshot!(shown(&output), @"");
+    let folder = folder();
+    let state = folder.path().join("state");
+    let output = goyt(root(), &["store", "ls", "--offline", "--state-dir", state.to_str().unwrap()], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!state.exists(), "looking leaves nothing behind");
 }

@@ -120,10 +120,10 @@ pub fn report(open: &Arc<Mutex<BTreeSet<String>>>) -> Arc<Report> {
     })
 }
 
-/// Where others reach this instance's HTTP: an address of all networks, or any free port, says nothing.
-fn advertised(settings: &Settings) -> Option<String> {
-    let nowhere = |it: &String| it.starts_with("0.0.0.0:") || it.starts_with("[::]:") || it.ends_with(":0");
-    settings.application_server.clone().or_else(|| Some(settings.http_address.clone()).filter(|it| !nowhere(it)))
+/// Where others reach this instance's HTTP: an address of all networks says nothing.
+fn advertised(settings: &Settings, server: Option<&Server>) -> Option<String> {
+    let listening = server.map(Server::address).filter(|it| !it.ip().is_unspecified());
+    settings.application_server.clone().or_else(|| listening.map(|it| it.to_string()))
 }
 
 /// The thread that reports the lag.
@@ -138,7 +138,11 @@ impl Reporting {
         if settings.lag_report_interval.is_zero() {
             return Ok(Self { thread: None, stop });
         }
-        let about = About { application: settings.application_id.clone(), instance: site.instance.clone(), address: advertised(settings) };
+        let about = About {
+            application: settings.application_id.clone(),
+            instance: site.instance.clone(),
+            address: advertised(settings, site.server.as_ref()),
+        };
         let reporter = Reporter::new(about, Arc::clone(&site.plan), Arc::clone(&site.board), Arc::clone(&site.access));
         let (interval, clock, told) = (settings.lag_report_interval, site.worlds.clock(), Arc::clone(&stop));
         let thread = Builder::new().name("lag".to_owned()).spawn(move || reporter.run(interval, &*clock, &told));
@@ -180,7 +184,8 @@ fn wait(running: Running, clock: &dyn Clock, clean: &mut dyn FnMut(Millis)) -> H
     HowItEnded { how: Some(running.join()), records }
 }
 
-fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options) -> Limits {
+/// What bounds each worker.
+pub fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options) -> Limits {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     // As if this instance had all tasks: the sum stays within the setting however many it has.
     let count = |it: &crate::engine::plan::Subtopology| partitions.get(usize::from(it.source.0)).copied().unwrap_or(0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::view::View;
-use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
@@ -20,6 +20,7 @@ use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::operations::exposition::exposition;
 use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
@@ -60,19 +61,13 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = application::report(&open);
     let clients = cluster::clients(settings, &instance);
-    let worlds = KafkaWorlds {
-        clients: clients.clone(),
-        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores,
-        report: Arc::clone(&report),
-        board: Arc::clone(&board),
-    };
+    let worlds = worlds(settings, &plan, stores, &instance, &report, &board);
     let delay = settings.state_cleanup_delay;
     let site = Site {
         plan,
         partitions,
         instance,
-        worlds: Arc::new(worlds),
+        worlds,
         board,
         report,
         access: Arc::new(KafkaAccess::new(&clients)),
@@ -92,19 +87,39 @@ fn view(
     instance: &str,
     partitions: &Arc<OnceLock<Vec<i32>>>,
 ) -> View {
-    let clock = SystemClock::start();
+    let (clock, clients) = (SystemClock::start(), cluster::clients(settings, instance));
     View {
         plan: Arc::clone(plan),
         partitions: Arc::clone(partitions),
         instance: instance.to_owned(),
         workers: usize::try_from(settings.num_stream_threads).unwrap_or(1),
         board: Arc::clone(board),
-        access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
+        access: Arc::new(KafkaAccess::new(&clients)),
+        admin: Box::new(move || Ok(Box::new(KafkaAdmin::new(&clients)?))),
+        replication: settings.replication_factor,
         states: Arc::new(stores.clone()),
-        metrics: Box::new(String::new),
+        metrics: http::metrics(board, plan, Arc::new(stores.clone())),
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }
+}
+
+/// The worlds of the workers of an instance.
+pub fn worlds(
+    settings: &Settings,
+    plan: &Plan,
+    stores: RocksStores,
+    instance: &str,
+    report: &Arc<Report>,
+    board: &Arc<Board>,
+) -> Arc<dyn Worlds> {
+    Arc::new(KafkaWorlds {
+        clients: cluster::clients(settings, instance),
+        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
+        stores,
+        report: Arc::clone(report),
+        board: Arc::clone(board),
+    })
 }
 
 struct KafkaWorlds {
@@ -202,7 +217,7 @@ fn clean(directory: &Directory, open: &Mutex<BTreeSet<String>>, delay: Duration,
     }
 }
 
-fn rocks(settings: &Settings) -> RocksSettings {
+pub fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
         block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),

@@ -17,6 +17,11 @@ pub fn data(line: &str) {
     drop(writeln!(io::stdout().lock(), "{line}"));
 }
 
+/// Writes a line of data that more follow; whether anybody still reads.
+pub fn stream(line: &str) -> bool {
+    writeln!(io::stdout().lock(), "{line}").is_ok()
+}
+
 /// Writes data over what stood there; where stdout is no terminal, below it.
 pub fn redraw(text: &str) {
     let clear = if io::stdout().is_terminal() { "\u{1b}[H\u{1b}[2J" } else { "" };
@@ -38,6 +43,34 @@ pub fn coloured() -> bool {
 #[must_use]
 pub fn watched() -> bool {
     io::stderr().is_terminal()
+}
+
+/// How a piece of data stands out on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A heading.
+    Strong,
+    /// Less important than the rest.
+    Faint,
+    /// As it should be.
+    Good,
+    /// Not as it should be.
+    Bad,
+}
+
+/// A piece of data in a style, where stdout takes colours.
+#[must_use]
+pub fn styled(style: Style, text: &str) -> String {
+    if !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty()) {
+        return text.to_owned();
+    }
+    let code = match style {
+        Style::Strong => 1,
+        Style::Faint => 2,
+        Style::Good => 32,
+        Style::Bad => 31,
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
 }
 
 /// Rows under a heading, in columns.

@@ -7,9 +7,13 @@ mod support;
 
 mod commands;
 mod crashes;
+mod dashboards;
 mod dead_letters;
+mod demo;
 mod flows;
+mod lag;
 mod limits;
+mod metrics;
 mod rebalance;
 mod scale;
 mod state;

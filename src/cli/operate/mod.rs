@@ -2,5 +2,8 @@
 
 pub mod dlq;
 pub mod lag;
+pub mod replay;
 pub mod reset;
+pub mod store;
+pub mod tap;
 pub mod topics;

@@ -80,7 +80,10 @@ fn stores(plan: &Plan, driver: &TopologyDriver) -> Result<BTreeMap<String, Vec<E
 }
 
 /// An entry as a test sees it; `None` for one that only serves the store itself.
-fn entry(store: &StorePlan, mut key: &[u8], mut value: &[u8]) -> Result<Option<Entry>, Malformed> {
+///
+/// # Errors
+/// When it is not as the store's plan says.
+pub fn entry(store: &StorePlan, mut key: &[u8], mut value: &[u8]) -> Result<Option<Entry>, Malformed> {
     let mut fields = Map::new();
     match store.kind {
         StoreKind::Aggregate => {

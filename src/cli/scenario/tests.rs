@@ -1,0 +1,1 @@
+//! Scenarios: what the generator makes, and what it counts.
