@@ -15,6 +15,7 @@ mod lag;
 mod limits;
 mod metrics;
 mod rebalance;
+mod replay;
 mod scale;
 mod state;
 mod transactions;
