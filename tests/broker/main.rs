@@ -10,6 +10,7 @@ mod crashes;
 mod dashboards;
 mod demo;
 mod flows;
+mod http;
 mod lag;
 mod limits;
 mod rebalance;

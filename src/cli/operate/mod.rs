@@ -3,6 +3,6 @@
 pub mod dlq;
 pub mod lag;
 pub mod reset;
-pub mod tap;
 pub mod store;
+pub mod tap;
 pub mod topics;
