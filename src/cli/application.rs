@@ -184,7 +184,8 @@ fn wait(running: Running, clock: &dyn Clock, clean: &mut dyn FnMut(Millis)) -> H
     HowItEnded { how: Some(running.join()), records }
 }
 
-fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options) -> Limits {
+/// What bounds each worker.
+pub fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options) -> Limits {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     // As if this instance had all tasks: the sum stays within the setting however many it has.
     let count = |it: &crate::engine::plan::Subtopology| partitions.get(usize::from(it.source.0)).copied().unwrap_or(0);

@@ -61,19 +61,13 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = application::report(&open);
     let clients = cluster::clients(settings, &instance);
-    let worlds = KafkaWorlds {
-        clients: clients.clone(),
-        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores,
-        report: Arc::clone(&report),
-        board: Arc::clone(&board),
-    };
+    let worlds = worlds(settings, &plan, stores, &instance, &report, &board);
     let delay = settings.state_cleanup_delay;
     let site = Site {
         plan,
         partitions,
         instance,
-        worlds: Arc::new(worlds),
+        worlds,
         board,
         report,
         access: Arc::new(KafkaAccess::new(&clients)),
@@ -104,16 +98,28 @@ fn view(
         admin: Box::new(move || Ok(Box::new(KafkaAdmin::new(&clients)?))),
         replication: settings.replication_factor,
         states: Arc::new(stores.clone()),
-        metrics: metrics(board, plan, stores),
+        metrics: http::metrics(board, plan, Arc::new(stores.clone())),
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }
 }
 
-/// The text of `/metrics`.
-fn metrics(board: &Arc<Board>, plan: &Arc<Plan>, stores: &RocksStores) -> Box<dyn Fn() -> String + Send + Sync> {
-    let (board, plan, stores) = (Arc::clone(board), Arc::clone(plan), stores.clone());
-    Box::new(move || exposition(&board, &plan, Some(&stores)))
+/// The worlds of the workers of an instance.
+pub fn worlds(
+    settings: &Settings,
+    plan: &Plan,
+    stores: RocksStores,
+    instance: &str,
+    report: &Arc<Report>,
+    board: &Arc<Board>,
+) -> Arc<dyn Worlds> {
+    Arc::new(KafkaWorlds {
+        clients: cluster::clients(settings, instance),
+        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
+        stores,
+        report: Arc::clone(report),
+        board: Arc::clone(board),
+    })
 }
 
 struct KafkaWorlds {
@@ -211,7 +217,7 @@ fn clean(directory: &Directory, open: &Mutex<BTreeSet<String>>, delay: Duration,
     }
 }
 
-fn rocks(settings: &Settings) -> RocksSettings {
+pub fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
         block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),

@@ -13,6 +13,7 @@ mod flows;
 mod http;
 mod lag;
 mod limits;
+mod metrics;
 mod rebalance;
 mod scale;
 mod state;

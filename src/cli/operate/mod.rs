@@ -2,6 +2,7 @@
 
 pub mod dlq;
 pub mod lag;
+pub mod replay;
 pub mod reset;
 pub mod store;
 pub mod tap;

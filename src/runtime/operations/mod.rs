@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod exposition;
 pub mod lag;
 pub mod queries;
+pub mod replay;
 pub mod reporter;
 pub mod reset;
 pub mod topics;
