@@ -72,7 +72,7 @@ struct From {
     /// Read the state directory of a stopped instance
     #[arg(long, conflicts_with = "address")]
     offline: bool,
-    /// A file with the token, where the instance wants one
+    /// A file with the token, where the instance wants one [default: http.token.file]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Topology files, or directories with them, for reading offline [default: topologies]
@@ -132,27 +132,25 @@ impl From {
     fn source(&self) -> Result<Source, Failure> {
         let settings = self.settings.load(&[])?;
         if self.offline {
-            return self.local(&settings);
+            return self.local(&settings, "");
         }
         let address = self.address.as_ref().unwrap_or(&settings.http_address);
-        let instance = Instance::at(address, self.token_file.as_deref())?;
+        let instance = Instance::at(address, self.token_file.as_ref().or(settings.http_token_file.as_ref()).map(PathBuf::as_path))?;
         match instance.answers() {
             Ok(()) => Ok(Source::Instance(instance)),
             Err(why) if self.address.is_some() => Err(Failure::new(
                 Exit::FAILED,
                 format!("{why}\n  hint: is an instance running there? --offline reads the files of one that is stopped"),
             )),
-            Err(why) => {
-                out::say(&format!("{why}: reading the files of a stopped instance"));
-                self.local(&settings)
-            }
+            Err(why) => self.local(&settings, &format!("{why}; ")),
         }
     }
 
-    fn local(&self, settings: &Settings) -> Result<Source, Failure> {
+    /// The files of a stopped instance; `why` they are read.
+    fn local(&self, settings: &Settings, why: &str) -> Result<Source, Failure> {
         let plan = plan(&Paths { paths: self.paths.clone() }, settings)?;
-        let local = Local::open(settings, plan)?;
-        out::say(&format!("from {}, as the last commit left it", local.place()));
+        let local = Local::open(settings, plan).map_err(|it| Failure::new(it.exit, format!("{why}{}", it.message)))?;
+        out::say(&format!("{why}read from {}, as the last commit left it", local.place()));
         Ok(Source::Local(Box::new(local)))
     }
 

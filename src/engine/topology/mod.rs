@@ -7,7 +7,7 @@ mod cut;
 pub mod describe;
 pub mod editor;
 mod events;
-mod format;
+pub mod format;
 pub mod mistake;
 pub mod reading;
 mod spec;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::access::StateReader;
 use crate::engine::codec::{self, Malformed};
+use crate::engine::expr::names::known_names;
 use crate::engine::json::encode;
 use crate::engine::plan::{Plan, StoreKind, StorePlan, Subtopology};
 use crate::engine::state::dedup_keys;
@@ -92,15 +93,14 @@ pub fn stores(plan: &Plan) -> impl Iterator<Item = Store<'_>> {
 /// # Errors
 /// When there is none.
 pub fn find<'p>(plan: &'p Plan, name: &str) -> Result<Store<'p>, Mistake> {
-    let names = || stores(plan).map(|it| it.name());
-    let found = stores(plan).find(|it| it.name() == name);
-    found.ok_or_else(|| Mistake {
-        missing: true,
-        reason: format!("there is no store {name:?}"),
-        hint: match names().find(|it| it.rsplit_once('.').is_some_and(|(_, store)| store == name)) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-        },
+    let names: Vec<String> = stores(plan).map(|it| it.name()).collect();
+    stores(plan).find(|it| it.name() == name).ok_or_else(|| {
+        let without_topology = names.iter().find(|it| it.rsplit_once('.').is_some_and(|(_, store)| store == name));
+        let hint = match without_topology {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => known_names(name, "stores", names.iter().map(String::as_str)),
+        };
+        Mistake { missing: true, reason: format!("there is no store `{name}`"), hint }
     })
 }
 

@@ -54,7 +54,7 @@ impl Instance {
     pub(super) fn answers(&self) -> Result<(), String> {
         match self.send(&format!("{}/livez", self.base)) {
             Ok(_) => Ok(()),
-            Err(error) => Err(format!("nobody answers at {}: {error}", self.base)),
+            Err(error) => Err(format!("nobody answers at {} ({error})", self.base)),
         }
     }
 
