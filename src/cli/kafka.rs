@@ -20,7 +20,6 @@ use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
-use crate::runtime::operations::exposition::exposition;
 use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
