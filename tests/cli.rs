@@ -259,12 +259,34 @@ fn without_kafka_one_shot_commands_say_so_and_end_with_69() {
 }
 
 #[test]
+fn an_address_for_http_that_cannot_be_had_or_must_not_be_is_told_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = copy_of_topologies();
+    fs::write(folder.path().join("short"), "secret\n").unwrap();
+    for (settings, code, said) in [
+        (&[("GOYT_HTTP_ADDRESS", address.as_str())][..], 1, format!("http.address {address} can't be listened at: Address already in use")),
+        (&[("GOYT_HTTP_ADDRESS", "0.0.0.0:0")], 78, "http.address 0.0.0.0:0 can be reached from other machines".to_owned()),
+        (&[("GOYT_HTTP_TOKEN_FILE", "none")], 78, "http.token.file none: can't be read".to_owned()),
+        (&[("GOYT_HTTP_TOKEN_FILE", "short"), ("GOYT_HTTP_ADDRESS", "127.0.0.1:0")], 78, "has less than 16 characters".to_owned()),
+    ] {
+        let with_kafka = [&[("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text")][..], settings].concat();
+        let output = goyt(folder.path(), &["run"], &with_kafka);
+        let shown = shown(&output);
+        assert_eq!(output.status.code(), Some(code), "{shown}");
+        assert!(shown.contains(&said) && shown.contains("hint: "), "{shown}");
+    }
+}
+
+#[test]
 fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
     let folder = copy_of_topologies();
-    let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a")];
+    let http = ("GOYT_HTTP_ADDRESS", "127.0.0.1:0");
+    let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a"), http];
     let mut process = command(folder.path(), &["run"], &settings).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka")).collect();
+    let mut said: Vec<String> = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka")).collect();
+    assert!(said.pop().unwrap().contains("http at http://127.0.0.1:"), "who probes is answered from now on");
     insta::assert_snapshot!(said.join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r"
     goyt VERSION: application goyt, instance a, 1 worker
     Kafka at 127.0.0.1:1, state in state
