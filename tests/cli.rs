@@ -42,7 +42,7 @@ fn help_shows_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn help_of_each_command_shows_its_flags_with_examples() {
-    for command in ["demo", "run", "validate", "test", "topics", "reset"] {
+    for command in ["demo", "run", "validate", "test", "topics", "replay", "reset", "store", "graph", "config", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{command}"), shown(&goyt(root(), &[command, "-h"], &[])));
     }
 }
@@ -399,4 +399,69 @@ fn with_mistakes() -> tempfile::TempDir {
     let text = "topology: told\ninputs:\n  - topic: kyc-events\n    events: [KYC_VERIFIED@1]\nsteps:\n  - fliter: { id: big, that: event.kycCheckId > 7 }\n  - emit: { to: notification-events, event: NOTIFICATION_REQUESTED@1, key: event.customer, value: {} }\n";
     fs::write(folder.path().join("topologies/told.yaml"), text).unwrap();
     folder
+}
+
+#[test]
+fn the_shipped_topologies_are_drawn_for_graphviz_and_mermaid() {
+    for format in ["dot", "mermaid"] {
+        let output = goyt(root(), &["graph", "--format", format], &[]);
+        insta::assert_snapshot!(format!("graph_{format}"), shown(&output));
+    }
+}
+
+#[test]
+fn graphviz_draws_what_the_graph_says() {
+    let drawing = goyt(root(), &["graph", "--format", "dot"], &[]).stdout;
+    let mut dot = match Command::new("dot").arg("-Tsvg").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+        Ok(dot) => dot,
+        Err(error) => return eprintln!("skipped: Graphviz is not installed: {error}"),
+    };
+    std::io::Write::write_all(&mut dot.stdin.take().unwrap(), &drawing).unwrap();
+    let output = dot.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let svg = String::from_utf8(output.stdout).unwrap();
+    for name in ["transaction-events.dlq", "by-wallet", "balances", "kyc-notify"] {
+        assert!(svg.contains(&format!(">{name}</text>")), "{name}");
+    }
+}
+
+#[test]
+fn config_shows_where_each_setting_comes_from_and_no_secret() {
+    let folder = folder();
+    fs::write(folder.path().join("goyt.yaml"), "# ours\napplication.id: shop\nconsumer.fetch.min.bytes: 2\nssl.key.password: inthefile\n")
+        .unwrap();
+    let environment = [("KAFKA_BOOTSTRAP_SERVERS", "broker:9092"), ("KAFKA_SASL_PASSWORD", "intheenvironment")];
+    let output = goyt(folder.path(), &["config", "--given", "--state-dir", "here", "--set", "num.stream.threads=2"], &environment);
+    insta::assert_snapshot!(shown(&output), @"");
+    let output = goyt(folder.path(), &["config", "--output", "json"], &environment);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("inthefile") && !text.contains("intheenvironment"));
+    let settings: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let of = |name: &str| settings.iter().find(|it| it["name"] == name).unwrap().to_string();
+    assert_eq!(of("application.id"), r#"{"at":"goyt.yaml:2","from":"file","name":"application.id","value":"shop"}"#);
+    assert_eq!(of("commit.interval.ms"), r#"{"at":null,"from":"default","name":"commit.interval.ms","value":"100"}"#);
+    assert!(goyt::config::SETTINGS.iter().all(|it| settings.iter().any(|shown| shown["name"] == it.name)));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let script = String::from_utf8(goyt(root(), &["completions", "bash"], &[]).stdout).unwrap();
+    let folder = folder();
+    let pages = goyt(folder.path(), &["man", "pages"], &[]);
+    assert!(pages.status.success());
+    for command in ["run", "validate", "store", "graph", "config"] {
+        assert!(script.contains(&format!("goyt__subcmd__{command}")) || script.contains(&format!("goyt__{command}")), "{command}");
+        assert!(folder.path().join(format!("pages/goyt-{command}.1")).is_file(), "{command}");
+    }
+}
+
+#[test]
+fn a_store_of_nobody_is_said_to_be_so() {
+    let output = goyt(root(), &["store", "ls", "--address", "127.0.0.1:1"], &[]);
+    insta::assert_snapshot!(shown(&output), @"");
+    let folder = folder();
+    let state = folder.path().join("state");
+    let output = goyt(root(), &["store", "ls", "--offline", "--state-dir", state.to_str().unwrap()], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!state.exists(), "looking leaves nothing behind");
 }

@@ -1,7 +1,9 @@
 //! Runs an application until it is told to stop: its workers, and beside them what is seen of them. Where it runs is given.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use clap::Args;
@@ -13,6 +15,8 @@ use crate::config::{OffsetReset, Settings};
 use crate::engine::plan::Plan;
 use crate::engine::record::Millis;
 use crate::runtime::board::Board;
+use crate::runtime::operations::access::Access;
+use crate::runtime::operations::reporter::{About, Reporter};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::{Change, Report};
 use crate::runtime::supervisor::{Application, Ended, Restarts, Running, Worlds};
@@ -46,6 +50,8 @@ pub struct Site {
     pub board: Arc<Board>,
     /// Who is told of changes.
     pub report: Arc<Report>,
+    /// Topics, for what is seen of the application beside its workers.
+    pub access: Arc<dyn Access>,
     /// Time.
     pub clock: Box<dyn Clock>,
     /// HTTP, until the end.
@@ -56,6 +62,8 @@ pub struct Site {
 
 /// Within this time a stop is over, committed or not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last lag report may take.
+const LAST_REPORT_WITHIN: Duration = Duration::from_secs(1);
 /// Pause between looks at what is waited for.
 pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often state directories whose tasks moved away are looked for.
@@ -83,7 +91,9 @@ pub fn run(settings: &Settings, mut site: Site, options: Options, stop: &Stop) -
     });
     let running =
         application.start(&site.worlds, stop).map_err(|it| Failure::new(Exit::FAILED, format!("no thread for a worker: {it}")))?;
+    let reporting = Reporting::start(settings, &site)?;
     let ended = wait(running, &*site.clock, &mut *site.clean);
+    reporting.end(&*site.clock);
     (site.report)(&Change::Ended { records: ended.records, committed: ended.how == Some(Ended::Clean) });
     Ok(match ended.how {
         Some(Ended::Clean) => Exit::OK,
@@ -110,6 +120,46 @@ pub fn report(open: &Arc<Mutex<BTreeSet<String>>>) -> Arc<Report> {
     })
 }
 
+/// Where others reach this instance's HTTP: an address of all networks says nothing.
+fn advertised(settings: &Settings, server: Option<&Server>) -> Option<String> {
+    let listening = server.map(Server::address).filter(|it| !it.ip().is_unspecified());
+    settings.application_server.clone().or_else(|| listening.map(|it| it.to_string()))
+}
+
+/// The thread that reports the lag.
+struct Reporting {
+    thread: Option<JoinHandle<()>>,
+    stop: Stop,
+}
+
+impl Reporting {
+    fn start(settings: &Settings, site: &Site) -> Result<Self, Failure> {
+        let stop = Stop::default();
+        if settings.lag_report_interval.is_zero() {
+            return Ok(Self { thread: None, stop });
+        }
+        let about = About {
+            application: settings.application_id.clone(),
+            instance: site.instance.clone(),
+            address: advertised(settings, site.server.as_ref()),
+        };
+        let reporter = Reporter::new(about, Arc::clone(&site.plan), Arc::clone(&site.board), Arc::clone(&site.access));
+        let (interval, clock, told) = (settings.lag_report_interval, site.worlds.clock(), Arc::clone(&stop));
+        let thread = Builder::new().name("lag".to_owned()).spawn(move || reporter.run(interval, &*clock, &told));
+        let thread = thread.map_err(|it| Failure::new(Exit::FAILED, format!("no thread for lag reports: {it}")))?;
+        Ok(Self { thread: Some(thread), stop })
+    }
+
+    /// Lets it say that the tasks are with nobody any more, unless that takes too long.
+    fn end(self, clock: &dyn Clock) {
+        self.stop.store(true, Ordering::Relaxed);
+        let until = clock.elapsed() + LAST_REPORT_WITHIN;
+        while self.thread.as_ref().is_some_and(|it| !it.is_finished()) && clock.elapsed() < until {
+            clock.sleep(LOOK_EVERY);
+        }
+    }
+}
+
 struct HowItEnded {
     /// `None`: it took too long.
     how: Option<Ended>,
@@ -134,7 +184,8 @@ fn wait(running: Running, clock: &dyn Clock, clean: &mut dyn FnMut(Millis)) -> H
     HowItEnded { how: Some(running.join()), records }
 }
 
-fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options) -> Limits {
+/// What bounds each worker.
+pub fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Options) -> Limits {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     // As if this instance had all tasks: the sum stays within the setting however many it has.
     let count = |it: &crate::engine::plan::Subtopology| partitions.get(usize::from(it.source.0)).copied().unwrap_or(0);

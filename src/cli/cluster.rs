@@ -1,11 +1,15 @@
 //! The way to the cluster for commands that look at topics and groups.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::adapters::kafka::{ClientSettings, KafkaAdmin};
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Settings;
+use crate::runtime::operations::access::Access;
 use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::ports::LogError;
+use crate::runtime::reaction::Reaction;
 
 /// How long a command tries to reach the cluster.
 const REACH_WITHIN: Duration = Duration::from_secs(5);
@@ -27,6 +31,12 @@ pub fn reach(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
 pub fn connect(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
     let admin = KafkaAdmin::new(&clients(settings, "admin")).map_err(|it| Failure::new(Exit::CONFIGURATION, it.to_string()))?;
     Ok(Box::new(admin))
+}
+
+/// Topics by name.
+#[must_use]
+pub fn access(settings: &Settings) -> Arc<dyn Access> {
+    Arc::new(KafkaAccess::new(&clients(settings, "cli")))
 }
 
 /// The settings as the Kafka clients of an instance take them.
@@ -55,4 +65,13 @@ pub fn failure(error: &AdminError, settings: &Settings) -> Failure {
         }
         AdminError::Refused { .. } => Failure::new(Exit::FAILED, format!("Kafka refused: {error}")),
     }
+}
+
+/// An error of a reader or writer as the end of a command.
+#[must_use]
+pub fn log_failure(error: &LogError, settings: &Settings) -> Failure {
+    if error.reaction == Reaction::Retry {
+        return failure(&AdminError::Unreachable(error.to_string()), settings);
+    }
+    Failure::new(Exit::FAILED, error.to_string())
 }

@@ -1,11 +1,16 @@
 //! Starts HTTP as the settings say, and makes what stands in the way a message for people.
 
 use std::fs;
+use std::sync::Arc;
 
 use crate::adapters::http::view::View;
 use crate::adapters::http::{HttpError, HttpSettings, Server};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Settings;
+use crate::engine::plan::Plan;
+use crate::runtime::board::Board;
+use crate::runtime::operations::access::StateReader;
+use crate::runtime::operations::exposition::exposition;
 
 /// A server that shows this.
 ///
@@ -37,4 +42,10 @@ fn failure(error: &HttpError) -> Failure {
         HttpError::Thread(_) => (Exit::FAILED, "the system's limit of threads is reached"),
     };
     Failure::new(exit, format!("{error}\n  hint: {hint}"))
+}
+
+/// The text of `/metrics`, made when it is asked for.
+pub fn metrics(board: &Arc<Board>, plan: &Arc<Plan>, states: Arc<dyn StateReader>) -> Box<dyn Fn() -> String + Send + Sync> {
+    let (board, plan) = (Arc::clone(board), Arc::clone(plan));
+    Box::new(move || exposition(&board, &plan, Some(&*states)))
 }

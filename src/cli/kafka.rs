@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::view::View;
-use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaLog};
+use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
@@ -20,6 +20,7 @@ use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
+use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
 use crate::runtime::status::Report;
@@ -58,26 +59,33 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let partitions = known.get_or_init(|| partitions).clone();
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = application::report(&open);
-    let worlds = KafkaWorlds {
-        clients: cluster::clients(settings, &instance),
-        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores,
-        report: Arc::clone(&report),
-        board: Arc::clone(&board),
-    };
+    let clients = cluster::clients(settings, &instance);
+    let worlds = worlds(&clients, &plan, stores, &report, &board);
     let delay = settings.state_cleanup_delay;
     let site = Site {
         plan,
         partitions,
         instance,
-        worlds: Arc::new(worlds),
+        worlds,
         board,
         report,
+        access: Arc::new(KafkaAccess::new(&clients)),
         clock: Box::new(clock),
         server: Some(server),
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
     application::run(settings, site, options, stop)
+}
+
+/// The worlds of the workers of an instance.
+pub fn worlds(clients: &ClientSettings, plan: &Plan, stores: RocksStores, report: &Arc<Report>, board: &Arc<Board>) -> Arc<dyn Worlds> {
+    Arc::new(KafkaWorlds {
+        clients: clients.clone(),
+        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
+        stores,
+        report: Arc::clone(report),
+        board: Arc::clone(board),
+    })
 }
 
 /// What HTTP shows.
@@ -89,16 +97,18 @@ fn view(
     instance: &str,
     partitions: &Arc<OnceLock<Vec<i32>>>,
 ) -> View {
-    let clock = SystemClock::start();
+    let (clock, clients) = (SystemClock::start(), cluster::clients(settings, instance));
     View {
         plan: Arc::clone(plan),
         partitions: Arc::clone(partitions),
         instance: instance.to_owned(),
         workers: usize::try_from(settings.num_stream_threads).unwrap_or(1),
         board: Arc::clone(board),
-        access: Arc::new(KafkaAccess::new(&cluster::clients(settings, instance))),
+        access: Arc::new(KafkaAccess::new(&clients)),
+        admin: Box::new(move || Ok(Box::new(KafkaAdmin::new(&clients)?))),
+        replication: settings.replication_factor,
         states: Arc::new(stores.clone()),
-        metrics: Box::new(String::new),
+        metrics: http::metrics(board, plan, Arc::new(stores.clone())),
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }
@@ -141,7 +151,13 @@ fn prepare_topics(
     let mut said = false;
     loop {
         match look_and_create(plan, creation, &mut *admin) {
-            Ok(states) => return faults(&states).map_or(Ok(Some(states)), Err),
+            Ok(states) => {
+                if let Some(fault) = faults(&states) {
+                    return Err(fault);
+                }
+                prepare_reports(settings, &mut *admin);
+                return Ok(Some(states));
+            }
             Err(AdminError::Unreachable(_)) => {
                 if !std::mem::replace(&mut said, true) {
                     tracing::warn!("waiting for Kafka at {} (bootstrap.servers)", settings.bootstrap_servers);
@@ -156,6 +172,16 @@ fn prepare_topics(
             }
             clock.sleep(LOOK_EVERY);
         }
+    }
+}
+
+/// The topic of lag reports. An application runs without it, too.
+fn prepare_reports(settings: &Settings, admin: &mut dyn Admin) {
+    if settings.lag_report_interval.is_zero() {
+        return;
+    }
+    if let Err(error) = reporter::prepare(admin, &settings.application_id, settings.replication_factor) {
+        tracing::warn!("the topic of lag reports can't be created: {error}");
     }
 }
 
@@ -183,7 +209,8 @@ fn clean(directory: &Directory, open: &Mutex<BTreeSet<String>>, delay: Duration,
     }
 }
 
-fn rocks(settings: &Settings) -> RocksSettings {
+/// The settings of the stores.
+pub fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {
         block_cache_bytes: bytes(settings.rocksdb_block_cache_bytes),

@@ -72,6 +72,7 @@ impl Memory {
             worlds: Arc::new(worlds),
             board: Arc::clone(&self.board),
             report: Arc::clone(report),
+            access: Arc::new(MemoryAccess::new(&self.cluster)),
             clock: Box::new(SystemClock::start()),
             server: Some(server),
             clean: Box::new(|_| {}),
@@ -85,7 +86,7 @@ impl Memory {
     }
 
     fn view(&self, settings: &Settings) -> View {
-        let clock = SystemClock::start();
+        let (clock, cluster) = (SystemClock::start(), self.cluster.clone());
         View {
             plan: Arc::clone(&self.plan),
             partitions: Arc::new(OnceLock::from(self.partitions())),
@@ -94,7 +95,9 @@ impl Memory {
             board: Arc::clone(&self.board),
             access: Arc::new(MemoryAccess::new(&self.cluster)),
             states: Arc::new(self.stores.clone()),
-            metrics: Box::new(String::new),
+            admin: Box::new(move || Ok(Box::new(cluster.clone()))),
+            replication: 1,
+            metrics: http::metrics(&self.board, &self.plan, Arc::new(self.stores.clone())),
             now: Arc::new(move || clock.now()),
             state_dir: None,
         }

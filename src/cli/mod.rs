@@ -45,6 +45,7 @@ Examples:
   goyt validate                      check topologies/ without running anything
   goyt test                          run topologies/tests/*.yaml in memory
   goyt topics --create               create what is missing on the cluster
+  goyt replay --topology NAME        run one again beside the live application, and compare
   goyt run                           run topologies/ until it is told to stop
 
 Exit codes: 0 done, 1 failed or differs, 2 usage, 69 Kafka can't be reached, 75 stopped without the last commit \
@@ -57,7 +58,16 @@ enum Command {
     Validate(author::validate::Validate),
     Test(author::test::Test),
     Topics(operate::topics::Topics),
+    Dlq(operate::dlq::Dlq),
+    Lag(operate::lag::Lag),
+    Tap(operate::tap::Tap),
+    Replay(operate::replay::Replay),
     Reset(operate::reset::Reset),
+    Store(operate::store::Store),
+    Graph(author::graph::Graph),
+    Config(author::config::Config),
+    Completions(author::man::Completions),
+    Man(author::man::Man),
 }
 
 /// The topologies that a command is about.
@@ -94,7 +104,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Validate(validate) => validate.execute(),
         Command::Test(test) => test.execute(),
         Command::Topics(topics) => topics.execute(),
+        Command::Dlq(dlq) => dlq.execute(),
+        Command::Lag(lag) => lag.execute(),
+        Command::Tap(tap) => tap.execute(),
+        Command::Replay(replay) => replay.execute(),
         Command::Reset(reset) => reset.execute(),
+        Command::Store(store) => store.execute(),
+        Command::Graph(graph) => graph.execute(),
+        Command::Config(config) => config.execute(),
+        Command::Completions(completions) => completions.execute(),
+        Command::Man(man) => man.execute(),
     };
     match done {
         Ok(exit) => exit.into(),

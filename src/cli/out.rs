@@ -17,6 +17,17 @@ pub fn data(line: &str) {
     drop(writeln!(io::stdout().lock(), "{line}"));
 }
 
+/// Writes a line of data that more follow; whether anybody still reads.
+pub fn stream(line: &str) -> bool {
+    writeln!(io::stdout().lock(), "{line}").is_ok()
+}
+
+/// Writes data over what stood there; where stdout is no terminal, below it.
+pub fn redraw(text: &str) {
+    let clear = if io::stdout().is_terminal() { "\u{1b}[H\u{1b}[2J" } else { "" };
+    drop(writeln!(io::stdout().lock(), "{clear}{text}"));
+}
+
 /// Writes a line to whoever is watching.
 pub fn say(line: &str) {
     drop(writeln!(io::stderr().lock(), "{line}"));

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::cluster;
 use crate::cli::exit::{Exit, Failure};
-use crate::config::{self, FileText, Flag, Settings, Sources};
+use crate::config::{self, Effective, FileText, Flag, Settings, Sources};
 
 /// The settings file that is read when none is named and it is there.
 const FILE: &str = "goyt.yaml";
@@ -42,6 +42,22 @@ impl SettingFlags {
     /// # Errors
     /// All mistakes in them, or a settings file that can't be read.
     pub fn load(&self, more: &[(&str, &str, String)]) -> Result<Settings, Failure> {
+        let settings = config::load(&self.sources(more)?).map_err(|mistakes| Failure::new(Exit::CONFIGURATION, render(&mistakes)))?;
+        // The Kafka client itself knows best which properties it takes.
+        let refused = cluster::clients(&settings, "").mistakes();
+        if refused.is_empty() { Ok(settings) } else { Err(Failure::new(Exit::CONFIGURATION, refused.join("\n"))) }
+    }
+
+    /// All settings in force, and where they come from.
+    ///
+    /// # Errors
+    /// As [`SettingFlags::load`].
+    pub fn effective(&self) -> Result<Vec<Effective>, Failure> {
+        self.load(&[])?;
+        config::effective(&self.sources(&[])?).map_err(|mistakes| Failure::new(Exit::CONFIGURATION, render(&mistakes)))
+    }
+
+    fn sources(&self, more: &[(&str, &str, String)]) -> Result<Sources, Failure> {
         let own = [
             ("--bootstrap-servers", "bootstrap.servers", &self.bootstrap_servers),
             ("--application-id", "application.id", &self.application_id),
@@ -51,18 +67,14 @@ impl SettingFlags {
         let own = own.into_iter().filter_map(|(flag, name, value)| Some(to_flag(flag, name, value.as_ref()?)));
         let set = self.set.iter().map(|(name, value)| to_flag("--set", name, value));
         let more = more.iter().map(|(flag, name, value)| to_flag(flag, name, value));
-        let sources = Sources {
+        Ok(Sources {
             flags: set.chain(own).chain(more).collect(),
             // A variable that is no text is none of ours.
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             file: self.file()?,
-        };
-        let settings = config::load(&sources).map_err(|mistakes| Failure::new(Exit::CONFIGURATION, render(&mistakes)))?;
-        // The Kafka client itself knows best which properties it takes.
-        let refused = cluster::clients(&settings, "").mistakes();
-        if refused.is_empty() { Ok(settings) } else { Err(Failure::new(Exit::CONFIGURATION, refused.join("\n"))) }
+        })
     }
 
     fn file(&self) -> Result<Option<FileText>, Failure> {

@@ -94,15 +94,7 @@ pub(super) struct Given {
 /// # Errors
 /// All mistakes: unknown names, values that can't be read or that are out of bounds, values that don't fit each other.
 pub fn load(sources: &Sources) -> Result<Settings, Vec<Mistake>> {
-    let mut texts = Texts::default();
-    // From the weakest source to the strongest, so that the last one stays. All are checked, also those that are overridden.
-    let from_file = sources.file.as_ref().map(|it| file::read(it, &mut texts.mistakes)).unwrap_or_default();
-    let from_environment = environment(&sources.environment, &mut texts.mistakes);
-    let from_flags =
-        sources.flags.iter().map(|it| Given { name: it.name.clone(), text: it.value.clone(), place: Place::Flag(it.flag.clone()) });
-    for given in from_file.into_iter().chain(from_environment).chain(from_flags) {
-        texts.take(given);
-    }
+    let mut texts = texts(sources);
     let settings = Settings::read(&mut texts);
     texts.compare(
         "commit.interval.ms",
@@ -125,11 +117,25 @@ pub fn load(sources: &Sources) -> Result<Settings, Vec<Mistake>> {
     }
 }
 
+/// What the sources say, the strongest of them for each name.
+pub(super) fn texts(sources: &Sources) -> Texts<'static> {
+    let mut texts = Texts::default();
+    // From the weakest source to the strongest, so that the last one stays. All are checked, also those that are overridden.
+    let from_file = sources.file.as_ref().map(|it| file::read(it, &mut texts.mistakes)).unwrap_or_default();
+    let from_environment = environment(&sources.environment, &mut texts.mistakes);
+    let from_flags =
+        sources.flags.iter().map(|it| Given { name: it.name.clone(), text: it.value.clone(), place: Place::Flag(it.flag.clone()) });
+    for given in from_file.into_iter().chain(from_environment).chain(from_flags) {
+        texts.take(given);
+    }
+    texts
+}
+
 /// The texts that are in force, and the mistakes found on the way.
 #[derive(Default)]
 pub(super) struct Texts<'a> {
     declared: BTreeMap<&'a str, Given>,
-    passed_through: BTreeMap<String, String>,
+    passed_through: BTreeMap<String, Given>,
     mistakes: Vec<Mistake>,
 }
 
@@ -153,7 +159,17 @@ impl Texts<'_> {
             let reason = format!("there is no setting {:?}", given.name);
             return self.mistakes.push(Mistake { place: given.place, reason, hint: name_hint(&given.name) });
         }
-        self.passed_through.insert(given.name, given.text);
+        self.passed_through.insert(given.name.clone(), given);
+    }
+
+    /// What is said of a declared setting; `None`: nothing.
+    pub(super) fn declared(&self, name: &str) -> Option<&Given> {
+        self.declared.get(name)
+    }
+
+    /// The properties that are passed through, by name.
+    pub(super) fn passed_through(&self) -> impl Iterator<Item = &Given> {
+        self.passed_through.values()
     }
 
     /// The value in force; `None` after a mistake.
@@ -182,7 +198,7 @@ impl Texts<'_> {
                 (None, Fallback::Unset(_)) => None,
             }
         });
-        properties::sort(declared.chain(self.passed_through.iter().map(|(name, value)| (name.as_str(), value.as_str()))))
+        properties::sort(declared.chain(self.passed_through.values().map(|it| (it.name.as_str(), it.text.as_str()))))
     }
 
     /// Reports that one setting does not fit another.

@@ -1,5 +1,6 @@
 //! Configuration: every setting is declared once, in `settings`; loading, `--help` and the reference come from there.
 
+mod effective;
 mod file;
 mod limits;
 mod load;
@@ -12,6 +13,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use effective::{Effective, effective, is_secret};
 pub use limits::Limits;
 pub use load::{FileText, Flag, Mistake, Place, Sources, load};
 pub use memory::{MemoryPart, memory_budget};

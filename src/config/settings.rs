@@ -185,6 +185,10 @@ settings! {
         /// A worker that failed this many times in a row ends the process.
         worker_restart_max: u64 = "worker.restart.max", Is("10"), Between(0, 1_000_000);
     }
+    section "Lag" {
+        /// How often each instance says how far its tasks are behind, as events on `<application.id>-lag`. 0: never.
+        lag_report_interval: Duration = "lag.report.interval.ms", Is("5000"), Between(0, HOUR_MS);
+    }
     section "Tests" {
         /// Ends the process, as `kill -9` would, when it comes to this point of a commit for the n-th time: `<name>:<n>`, with a
         /// name of `after-send`, `before-commit`, `after-commit`, `after-store-write`.

@@ -105,6 +105,14 @@ pub struct Subtopology {
     pub fingerprint: String,
 }
 
+impl Subtopology {
+    /// The id of the task that takes a partition: `<topology>.<subtopology>_<partition>`.
+    #[must_use]
+    pub fn task_id(&self, partition: i32) -> String {
+        format!("{}.{}_{partition}", self.topology, self.name)
+    }
+}
+
 /// How a source record becomes slots.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decode {

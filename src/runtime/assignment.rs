@@ -110,10 +110,17 @@ impl Worker {
         let mut gaps = BTreeMap::new();
         let bounds = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(&partitions))?;
         for ((tp, committed), (start, end)) in partitions.iter().zip(committed).zip(bounds) {
-            let position = committed.unwrap_or(match self.limits.start {
-                Start::Earliest => start,
-                Start::Latest => end,
+            let range = self.tasks.ranges.get(tp).cloned();
+            let position = committed.unwrap_or(match (&range, self.limits.start) {
+                (Some(range), _) => range.start,
+                (None, Start::Earliest) => start,
+                (None, Start::Latest) => end,
             });
+            if range.is_some_and(|it| it.end <= position) {
+                self.tasks.complete.insert(*tp);
+            } else {
+                self.tasks.complete.remove(tp);
+            }
             if let Some(gap) = gap(committed, start, end) {
                 gaps.insert(*tp, gap);
             } else {

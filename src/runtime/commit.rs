@@ -15,6 +15,8 @@ use crate::engine::record::{Offset, TopicPartition};
 const ROOM_WAIT: Duration = Duration::from_millis(10);
 /// Transactions given up in a row after which the worker is started anew.
 const REWINDS_MAX: u32 = 10;
+/// A header of what a replay writes: the topic's number, partition and offset of the cause. The order of outputs is compared by it.
+pub(super) const REPLAY_CAUSE: &str = "goyt.replay.cause";
 /// Pause between tries of what the broker could not do yet.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,7 +37,9 @@ impl Worker {
         if let Err(error) = self.open_transaction() {
             return self.react(error);
         }
-        let Self { log, effects, meter, .. } = self;
+        let Self { log, effects, meter, tasks, .. } = self;
+        let replays = !tasks.ranges.is_empty();
+        let causes: Vec<String> = (0..effects.len()).filter(|_| replays).filter_map(|it| Some(cause(effects.get(it)?.cause))).collect();
         let producer = log.parts().producer;
         let mut failed = None;
         let mut headers = Vec::new();
@@ -43,6 +47,7 @@ impl Worker {
             let Some(it) = effects.get(index) else { break };
             headers.clear();
             headers.extend(effects.headers(index));
+            headers.extend(causes.get(index).map(|it| (REPLAY_CAUSE, Some(it.as_bytes()))));
             let record = OutRecord {
                 topic: it.topic,
                 partition: it.partition,
@@ -318,6 +323,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// As it stands in [`REPLAY_CAUSE`].
+fn cause((source, offset): (TopicPartition, Offset)) -> String {
+    format!("{}/{}@{offset}", source.topic.0, source.partition)
 }
 
 /// Queues a record, making room when the queue is full.

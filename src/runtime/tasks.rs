@@ -1,6 +1,7 @@
 //! The tasks of a worker: which are open, in which state, and which records go to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::board::{Meter, SAMPLE_EVERY, Sample, StepTimes, TaskKey};
@@ -127,6 +128,10 @@ pub struct Tasks {
     pub damaged: Vec<usize>,
     /// Records processed.
     pub processed: u64,
+    /// What a replay reads of its partitions: from where, and up to where.
+    pub ranges: BTreeMap<TopicPartition, Range<Offset>>,
+    /// Partitions of which the range is processed.
+    pub complete: BTreeSet<TopicPartition>,
     /// Times in steps.
     pub step_times: StepTimes,
 }
@@ -170,6 +175,8 @@ impl Tasks {
             torn: None,
             damaged: Vec::new(),
             processed: 0,
+            ranges: BTreeMap::new(),
+            complete: BTreeSet::new(),
             step_times: StepTimes::new(),
         }
     }
@@ -183,6 +190,11 @@ impl Tasks {
         }
         let Some(source) = self.sources.get_mut(&record.source) else { return };
         if source.halted_at.is_some_and(|it| it <= record.offset) || record.offset < source.position {
+            return;
+        }
+        let until = self.ranges.get(&record.source).map(|it| it.end);
+        if until.is_some_and(|it| it <= record.offset) {
+            self.complete.insert(record.source);
             return;
         }
         let mut undecodable = false;
@@ -216,6 +228,9 @@ impl Tasks {
         source.records += 1;
         source.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
         self.processed += 1;
+        if until.is_some_and(|it| it <= record.offset + 1) {
+            self.complete.insert(record.source);
+        }
     }
 
     /// Opens the tasks that read the given partition and are not open yet; how many. They are to be restored. Stores that another
@@ -351,7 +366,11 @@ impl Tasks {
     pub fn ready(&self) -> Vec<TopicPartition> {
         self.sources
             .iter()
-            .filter(|(tp, source)| source.halted_at.is_none() && self.readers.get(tp).is_some_and(|it| self.all_run(tp.topic, it)))
+            .filter(|(tp, source)| {
+                source.halted_at.is_none()
+                    && !self.complete.contains(tp)
+                    && self.readers.get(tp).is_some_and(|it| self.all_run(tp.topic, it))
+            })
             .map(|(tp, _)| *tp)
             .collect()
     }

@@ -2,6 +2,8 @@
 //!
 //! START HERE. `round` is the order of things; each of its steps is one file beside this one.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +185,17 @@ impl Worker {
         Ok(())
     }
 
+    /// Reads of each of these partitions its range only, as a replay does. To be called before [`Worker::join`].
+    pub fn read_only(&mut self, ranges: BTreeMap<TopicPartition, Range<Offset>>) {
+        self.tasks.ranges = ranges;
+    }
+
+    /// Whether all ranges of [`Worker::read_only`] are processed and committed.
+    #[must_use]
+    pub fn has_read_all(&self) -> bool {
+        self.is_idle() && self.tasks.ranges.keys().all(|it| self.tasks.complete.contains(it))
+    }
+
     /// One round: what arrived is processed, and what was processed is committed.
     ///
     /// # Errors
@@ -258,7 +271,12 @@ impl Worker {
             return Ok(None);
         }
         let turn = Turn { now: clock.now(), clock: &**clock, report: &**report };
+        let complete = tasks.complete.len();
         let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, &turn, effects));
+        if complete < tasks.complete.len() {
+            // What comes behind a range is not looked at; pausing spares its reading.
+            consumer.pause(&tasks.complete.iter().copied().collect::<Vec<_>>())?;
+        }
         match polled {
             Ok(event) => match tasks.torn.take() {
                 None => Ok(event),

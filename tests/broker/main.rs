@@ -7,10 +7,15 @@ mod support;
 
 mod commands;
 mod crashes;
+mod dashboards;
+mod dead_letters;
 mod demo;
 mod flows;
+mod lag;
 mod limits;
+mod metrics;
 mod rebalance;
+mod replay;
 mod scale;
 mod state;
 mod transactions;

@@ -1,16 +1,13 @@
 //! Instances are added, drained and restarted on one machine: partitions are shared, nothing is lost or repeated, and what stays, stays.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use crate::support::goyt::{self, Goyt};
 use crate::support::oracle;
-use crate::support::platform::{Load, Platform};
+use crate::support::platform::Platform;
 use crate::support::random::Random;
-use crate::support::reader::Counter;
-use crate::support::stage::{Feed, Stage};
+use crate::support::stage::Stage;
+use crate::support::traffic::Traffic;
 use crate::support::wait;
 
 const PARTITIONS: i32 = 12;
@@ -24,7 +21,7 @@ const SHORT_SESSION: [(&str, &str); 1] = [("GOYT_SESSION_TIMEOUT_MS", "6000")];
 /// One instance works, three more come, each gets a quarter, and they leave again: the first has all.
 #[test]
 fn one_to_four_instances_and_back_share_twelve_partitions() {
-    let (stage, load) = stage_under_load("scale", 61);
+    let (stage, traffic) = stage_under_load("scale", 61);
     let mut group = Group::new(&stage, &[]);
     for instance in INSTANCES {
         group.start(instance);
@@ -36,13 +33,13 @@ fn one_to_four_instances_and_back_share_twelve_partitions() {
         group.settle();
     }
     assert_eq!(group.shares(), BTreeMap::from([("a", SHARED)]), "the first has all again");
-    load.end_and_check(&stage, group);
+    end_and_check(&stage, traffic, group);
 }
 
 /// With `--stay` each of three instances is replaced by a new process: no task moves, and nobody notices but by the pause.
 #[test]
 fn a_rolling_restart_moves_no_task() {
-    let (stage, load) = stage_under_load("rolling", 62);
+    let (stage, traffic) = stage_under_load("rolling", 62);
     let mut group = Group::new(&stage, &["--stay"]);
     let names = &INSTANCES[..3];
     for instance in names {
@@ -58,14 +55,14 @@ fn a_rolling_restart_moves_no_task() {
         assert_eq!(group.rebalances_but_of(instance), others, "rebalances that others saw while {instance} was restarted");
     }
     assert_eq!(group.tasks_of_each(), tasks, "each instance has the tasks that it had");
-    load.end_and_check(&stage, group);
+    end_and_check(&stage, traffic, group);
 }
 
 /// Instances come, leave and are killed, by chance, while records come all the while. `make soak` does it 20 times.
 #[test]
 fn instance_changes_under_load() {
     let changes = std::env::var("SOAK_CHANGES").map_or(6, |it| it.parse().expect("SOAK_CHANGES is a number"));
-    let (stage, load) = stage_under_load("changes", 63);
+    let (stage, traffic) = stage_under_load("changes", 63);
     let mut random = Random::new(63);
     let mut group = Group::new(&stage, &[]);
     group.start("a");
@@ -75,13 +72,24 @@ fn instance_changes_under_load() {
         group.settle();
     }
     println!("{}", group.history.join(", "));
-    load.end_and_check(&stage, group);
+    end_and_check(&stage, traffic, group);
 }
 
 fn stage_under_load(test: &str, seed: u64) -> (Stage, Traffic) {
     let stage = Stage::new(test, PARTITIONS);
-    let load = Traffic::start(&stage, Platform::new(seed));
-    (stage, load)
+    let traffic = Traffic::start(&stage, Platform::new(seed));
+    (stage, traffic)
+}
+
+/// Waits until all that was sent is processed, stops the instances, and compares what came of it with what should have.
+fn end_and_check(stage: &Stage, traffic: Traffic, mut group: Group<'_>) {
+    let (platform, sent) = traffic.end(stage);
+    let names: Vec<&str> = group.running.keys().copied().collect();
+    for name in names {
+        group.stop(name);
+    }
+    oracle::check(stage, &platform);
+    println!("{sent} records, {} changes: none lost, none repeated", group.history.len());
 }
 
 /// The instances that run now.
@@ -178,51 +186,4 @@ fn tasks_at_rest(lines: &[String]) -> Vec<String> {
     let created = goyt::tasks(lines, "created");
     let count = |tasks: &[String], task: &String| tasks.iter().filter(|it| *it == task).count();
     open_tasks(lines).into_iter().filter(|it| count(&ran, it) < count(&created, it)).collect()
-}
-
-/// Good, bad and repeated records that come at an even pace until it is ended.
-struct Traffic {
-    stop: Sender<()>,
-    sender: JoinHandle<(Platform, usize)>,
-    start: Instant,
-}
-
-impl Traffic {
-    /// Records in one go, and the time from one go to the next: 2,000 a second.
-    const GO: Load = Load { users: 10, decisions: 10, transactions: 80, copies: 50, bad: 20 };
-    const PACE: Duration = Duration::from_millis(50);
-
-    fn start(stage: &Stage, mut platform: Platform) -> Self {
-        let topics = ["user-events", "kyc-events", "transaction-events"].map(|it| (it, stage.topic(it)));
-        let topics = BTreeMap::from(topics);
-        let (stop, stopped) = channel();
-        let sender = std::thread::spawn(move || {
-            let (mut feed, mut sent) = (Feed::new(), 0);
-            while stopped.recv_timeout(Self::PACE) == Err(RecvTimeoutError::Timeout) {
-                let events = platform.events(&Self::GO);
-                for event in &events {
-                    feed.send(&topics[event.topic], event);
-                }
-                sent += events.len();
-            }
-            feed.flush();
-            (platform, sent)
-        });
-        Self { stop, sender, start: Instant::now() }
-    }
-
-    /// Waits until all that was sent is processed, stops the instances, and compares what came of it with what should have.
-    fn end_and_check(self, stage: &Stage, mut group: Group<'_>) {
-        self.stop.send(()).expect("it sends still");
-        let (platform, sent) = self.sender.join().expect("all was sent");
-        let wanted: BTreeMap<String, usize> =
-            platform.expected.counts().into_iter().map(|(topic, count)| (stage.topic(topic), count)).collect();
-        Counter::new(wanted.keys()).wait_for(&wanted);
-        let names: Vec<&str> = group.running.keys().copied().collect();
-        for name in names {
-            group.stop(name);
-        }
-        oracle::check(stage, &platform);
-        println!("{sent} records in {:.1} s, none lost, none repeated", self.start.elapsed().as_secs_f64());
-    }
 }

@@ -96,6 +96,7 @@ impl Site {
         driver.run_until_idle(&mut worker).unwrap();
         let board = Arc::new(Board::default());
         board.turn(0, NOW);
+        let cluster = driver.cluster.clone();
         let view = View {
             plan: Arc::clone(&plan),
             partitions: Arc::new(OnceLock::from(vec![PARTITIONS; plan.topics.len()])),
@@ -103,6 +104,8 @@ impl Site {
             workers: 1,
             board: Arc::clone(&board),
             access: Arc::new(MemoryAccess::new(&driver.cluster)),
+            admin: Box::new(move || Ok(Box::new(cluster.clone()))),
+            replication: -1,
             states: Arc::new(driver.stores.clone()),
             metrics: Box::new(|| "# HELP goyt_up 1\n".to_owned()),
             now: Arc::new(|| NOW),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, what can't be is a failure")]
 
+mod docs;
 mod expressions;
 mod mistakes;
 mod plans;

@@ -7,4 +7,5 @@ pub mod platform;
 pub mod random;
 pub mod reader;
 pub mod stage;
+pub mod traffic;
 pub mod wait;

@@ -1,10 +1,13 @@
 //! HTTP: metrics, health, the API and the page. A thread of its own, never on the way of a record.
 
+mod changes;
 mod connection;
+mod dead_letters;
 mod guard;
 mod health;
 mod lag;
 mod openapi;
+mod page;
 mod peers;
 mod problem;
 mod routes;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::adapters::http::view::View;
 use crate::engine::record::Millis;
 use crate::runtime::operations::access::{Access, Place, ReadRecord, TopicReader};
-use crate::runtime::operations::lag::LagReport;
+use crate::runtime::operations::lag::{self, LagReport};
 use crate::runtime::ports::LogError;
 
 /// How often Kafka is asked whether it is there.
@@ -162,7 +162,7 @@ impl Ask {
     /// Asks and reads with one reader until it fails.
     fn follow(&self) -> Result<(), LogError> {
         let mut reader = self.access.reader(&self.application)?;
-        let topic: Arc<str> = provisional::topic(&self.application).into();
+        let topic: Arc<str> = lag::topic(&self.application).into();
         let mut reading = 0;
         while !self.stopped() {
             let partitions = reader.partitions(&[&topic])?.get(&*topic).copied().unwrap_or(0);
@@ -198,22 +198,12 @@ impl Ask {
                 return Ok(());
             }
             reader.poll(Duration::ZERO, REPORTS_MAX, &mut |record: ReadRecord<'_>| {
-                if let Some(report) = record.value.and_then(provisional::read) {
+                if let Some(report) = record.value.and_then(lag::read) {
                     self.peers.put(report);
                 }
             })?;
             std::thread::sleep(WAIT);
         }
         Ok(())
-    }
-}
-
-mod provisional {
-    use super::LagReport;
-    pub(super) fn topic(application: &str) -> String {
-        format!("{application}-lag")
-    }
-    pub(super) fn read(_: &[u8]) -> Option<LagReport> {
-        None
     }
 }

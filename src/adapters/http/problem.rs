@@ -73,6 +73,16 @@ impl Problem {
         problem.hint("try again in a moment; /readyz says what is missing").header(header::RETRY_AFTER, "1")
     }
 
+    /// It stands against what is there.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "this can't be done as things stand", detail)
+    }
+
+    /// It would take too long.
+    pub(super) fn too_slow(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "too-slow", "the answer takes too long", detail)
+    }
+
     /// Something failed that is not the caller's doing.
     pub(super) fn failed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed", detail).hint("the log may say more")

@@ -1,6 +1,6 @@
 //! What requests are answered from: the view, the other instances, and a bounded number of threads for calls that block.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -11,6 +11,8 @@ use crate::adapters::http::peers::Peers;
 use crate::adapters::http::problem::Problem;
 use crate::adapters::http::view::View;
 use crate::engine::record::Millis;
+use crate::runtime::operations::access::TopicReader;
+use crate::runtime::ports::LogError;
 use crate::runtime::tasks;
 
 /// The most reads of state at a time.
@@ -24,13 +26,21 @@ pub(super) const THREADS: usize = STATE_READS + LOG_READS;
 pub(super) struct Served {
     pub(super) view: View,
     pub(super) peers: Arc<Peers>,
+    /// A client that answered the last time: making one takes longer than most answers.
+    reader: Mutex<Option<Box<dyn TopicReader>>>,
     state_reads: Arc<Semaphore>,
     log_reads: Arc<Semaphore>,
 }
 
 impl Served {
     pub(super) fn new(view: View, peers: Arc<Peers>) -> Self {
-        Self { view, peers, state_reads: Arc::new(Semaphore::new(STATE_READS)), log_reads: Arc::new(Semaphore::new(LOG_READS)) }
+        Self {
+            view,
+            peers,
+            reader: Mutex::new(None),
+            state_reads: Arc::new(Semaphore::new(STATE_READS)),
+            log_reads: Arc::new(Semaphore::new(LOG_READS)),
+        }
     }
 
     /// Wall-clock time.
@@ -51,6 +61,19 @@ impl Served {
     ) -> Result<T, Problem> {
         let room = Arc::clone(&self.state_reads);
         blocking(room, move || read(&self)).await
+    }
+
+    /// Reads topics with a client of this application.
+    pub(super) fn with_reader<T, E: From<LogError>>(&self, read: impl FnOnce(&mut dyn TopicReader) -> Result<T, E>) -> Result<T, E> {
+        let kept = || self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().take();
+        let mut reader = match known {
+            Some(reader) => reader,
+            None => self.view.access.reader(&self.view.plan.application_id)?,
+        };
+        let done = read(&mut *reader)?;
+        *kept() = Some(reader);
+        Ok(done)
     }
 
     /// Reads or writes topics, on a thread that may block.

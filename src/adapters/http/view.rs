@@ -7,6 +7,8 @@ use crate::engine::plan::{Plan, Subtopology};
 use crate::engine::record::{Millis, TopicId};
 use crate::runtime::board::{Board, TaskPicture};
 use crate::runtime::operations::access::{Access, StateReader};
+use crate::runtime::operations::admin::Admin;
+use crate::runtime::ports::LogError;
 
 /// What the server may look at.
 pub struct View {
@@ -22,6 +24,10 @@ pub struct View {
     pub board: Arc<Board>,
     /// Topics, read outside the group.
     pub access: Arc<dyn Access>,
+    /// Makes topics that only operation needs.
+    pub admin: Box<dyn Fn() -> Result<Box<dyn Admin>, LogError> + Send + Sync>,
+    /// `replication.factor`
+    pub replication: i32,
     /// Committed state.
     pub states: Arc<dyn StateReader>,
     /// The text for Prometheus.

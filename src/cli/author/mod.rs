@@ -1,4 +1,7 @@
 //! Commands for those who write topologies: one file each.
 
+pub mod config;
+pub mod graph;
+pub mod man;
 pub mod test;
 pub mod validate;

@@ -59,7 +59,7 @@ impl Task {
         let cached = |kind: StoreKind| matches!(kind, StoreKind::Aggregate | StoreKind::Allot);
         let cached: Vec<bool> = plan.stores.iter().map(|it| cached(it.kind)).collect();
         Self {
-            id: format!("{}.{}_{partition}", plan.topology, plan.name),
+            id: plan.task_id(partition),
             overlay: Overlay::new(&cached, cache_bytes),
             null: false,
             tally: Tally::default(),

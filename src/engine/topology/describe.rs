@@ -1,90 +1,126 @@
-//! A plan as a text picture, in the format of Kafka Streams' `Topology.describe()`, so that its viewers show it.
+//! A plan as nodes and edges, and as a text picture in the format of Kafka Streams' `Topology.describe()`, so that its viewers show it.
 //!
-//! Nodes are named `<operator>/<id>`. An `emit` is a sink beside the way: the steps after it follow the step before it.
+//! Nodes are named `<operator>/<topology>.<id>`. An `emit` is a sink beside the way: the steps after it follow the step before it.
 
 use crate::engine::plan::{Operator, Plan, Step, Subtopology};
 use crate::engine::record::TopicId;
 
-/// The picture of all topologies of a plan.
+/// A subtopology as nodes.
+#[derive(Debug)]
+pub struct Picture<'p> {
+    plan: &'p Plan,
+    /// Whose picture it is.
+    pub part: &'p Subtopology,
+    /// The source first, then the steps in their order.
+    pub nodes: Vec<Node<'p>>,
+}
+
+/// A node, and the nodes that it leads to, by index.
+#[derive(Debug)]
+pub struct Node<'p> {
+    /// `source`, or the operator.
+    pub operator: &'static str,
+    /// The step's id; of the source the subtopology's name.
+    pub id: &'p str,
+    /// What it has beside it.
+    pub beside: Beside<'p>,
+    /// The nodes behind it.
+    pub next: Vec<usize>,
+    /// The node before it; only the source has none.
+    pub previous: Option<usize>,
+}
+
+/// What a node has beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside<'p> {
+    /// Nothing.
+    Nothing,
+    /// The store that it keeps, by id.
+    Store(&'p str),
+    /// The topic that it reads.
+    From(&'p str),
+    /// The topic that it writes.
+    To(&'p str),
+}
+
+/// The pictures of all subtopologies of a plan, in its order.
+#[must_use]
+pub fn pictures(plan: &Plan) -> Vec<Picture<'_>> {
+    let picture = |part| {
+        let mut picture = Picture { plan, part, nodes: Vec::new() };
+        let source = picture.add("source", &part.name, Beside::From(topic(plan, part.source)), None);
+        picture.steps(&part.steps, source);
+        picture
+    };
+    plan.subtopologies.iter().map(picture).collect()
+}
+
+/// The picture of all topologies of a plan, as text.
 #[must_use]
 pub fn describe(plan: &Plan) -> String {
     let mut text = String::from("Topologies:\n");
-    for part in &plan.subtopologies {
-        let mut picture = Picture { plan, part, nodes: Vec::new() };
-        let source = picture.add(format!("Source: {}", topic(plan, part.source)), format!("topics: [{}]", topic(plan, part.source)), None);
-        picture.steps(&part.steps, source);
-        text.push_str(&format!("   Sub-topology: {}.{}\n", part.topology, part.name));
+    for (number, picture) in pictures(plan).iter().enumerate() {
+        text.push_str(&format!("   Sub-topology: {number} for {}.{}\n", picture.part.topology, picture.part.name));
         picture.write(&mut text);
         text.push('\n');
     }
     text
 }
 
-/// A node, and the nodes that it leads to, by index.
-struct Node {
-    head: String,
-    detail: String,
-    next: Vec<usize>,
-    previous: Option<usize>,
-}
+impl<'p> Picture<'p> {
+    /// The topic that takes what its source could not be made of.
+    #[must_use]
+    pub fn dead_letters(&self) -> Option<&'p str> {
+        self.part.dead_letters.map(|it| topic(self.plan, it))
+    }
 
-struct Picture<'p> {
-    plan: &'p Plan,
-    part: &'p Subtopology,
-    nodes: Vec<Node>,
-}
-
-impl Picture<'_> {
-    fn add(&mut self, head: String, detail: String, previous: Option<usize>) -> usize {
+    fn add(&mut self, operator: &'static str, id: &'p str, beside: Beside<'p>, previous: Option<usize>) -> usize {
         let index = self.nodes.len();
-        self.nodes.push(Node { head, detail, next: Vec::new(), previous });
+        self.nodes.push(Node { operator, id, beside, next: Vec::new(), previous });
         if let Some(previous) = previous.and_then(|it| self.nodes.get_mut(it)) {
             previous.next.push(index);
         }
         index
     }
 
-    fn steps(&mut self, steps: &[Step], mut previous: usize) {
+    fn steps(&mut self, steps: &'p [Step], mut previous: usize) {
         for step in steps {
-            let name = format!("{}/{}", step.operator.name(), step.id);
-            match &step.operator {
-                Operator::Emit(emit) => self.sink(&name, emit.to, previous),
-                Operator::Key { to, .. } => self.sink(&name, *to, previous),
-                Operator::Branch(cases) => {
-                    let node = self.processor(&name, None, previous);
-                    cases.iter().for_each(|it| self.steps(&it.steps, node));
+            let store = |index: usize| self.part.stores.get(index).map_or(Beside::Nothing, |it| Beside::Store(&it.id));
+            let beside = match &step.operator {
+                Operator::Emit(emit) => Beside::To(topic(self.plan, emit.to)),
+                Operator::Key { to, .. } => Beside::To(topic(self.plan, *to)),
+                Operator::Dedup { store: it, .. } | Operator::Unique { store: it, .. } | Operator::Allot { store: it, .. } => store(*it),
+                Operator::Aggregate(it) => store(it.store),
+                Operator::Let(_) | Operator::Require { .. } | Operator::Filter { .. } | Operator::Split(_) | Operator::Branch(_) => {
+                    Beside::Nothing
                 }
-                Operator::Dedup { store, .. } | Operator::Unique { store, .. } | Operator::Allot { store, .. } => {
-                    previous = self.processor(&name, Some(*store), previous);
-                }
-                Operator::Aggregate(it) => previous = self.processor(&name, Some(it.store), previous),
-                Operator::Let(_) | Operator::Require { .. } | Operator::Filter { .. } | Operator::Split(_) => {
-                    previous = self.processor(&name, None, previous);
-                }
+            };
+            let node = self.add(step.operator.name(), &step.id, beside, Some(previous));
+            if let Operator::Branch(cases) = &step.operator {
+                cases.iter().for_each(|it| self.steps(&it.steps, node));
+            }
+            if !matches!(beside, Beside::To(_)) {
+                previous = node;
             }
         }
     }
 
-    fn processor(&mut self, name: &str, store: Option<usize>, previous: usize) -> usize {
-        let store = store.and_then(|it| self.part.stores.get(it)).map_or("", |it| &it.id);
-        self.add(format!("Processor: {name}"), format!("stores: [{store}]"), Some(previous))
-    }
-
-    fn sink(&mut self, name: &str, to: TopicId, previous: usize) {
-        let to = topic(self.plan, to);
-        self.add(format!("Sink: {name}"), format!("topic: {to}"), Some(previous));
-    }
-
-    fn name(&self, index: usize) -> &str {
-        self.nodes.get(index).and_then(|it| it.head.split_once(": ")).map_or("", |(_, name)| name)
+    fn name(&self, index: usize) -> String {
+        self.nodes.get(index).map(|it| format!("{}/{}.{}", it.operator, self.part.topology, it.id)).unwrap_or_default()
     }
 
     fn write(&self, text: &mut String) {
-        for node in &self.nodes {
-            let next: Vec<&str> = node.next.iter().map(|it| self.name(*it)).collect();
-            let next = if next.is_empty() { "none".to_owned() } else { next.join(", ") };
-            text.push_str(&format!("    {} ({})\n", node.head, node.detail));
-            if !node.head.starts_with("Sink") {
+        for (index, node) in self.nodes.iter().enumerate() {
+            let (kind, detail) = match node.beside {
+                Beside::From(topic) => ("Source", format!("topics: [{topic}]")),
+                Beside::To(topic) => ("Sink", format!("topic: {topic}")),
+                Beside::Store(store) => ("Processor", format!("stores: [{}.{store}]", self.part.topology)),
+                Beside::Nothing => ("Processor", "stores: []".to_owned()),
+            };
+            text.push_str(&format!("    {kind}: {} ({detail})\n", self.name(index)));
+            if kind != "Sink" {
+                let next: Vec<String> = node.next.iter().map(|it| self.name(*it)).collect();
+                let next = if next.is_empty() { "none".to_owned() } else { next.join(", ") };
                 text.push_str(&format!("      --> {next}\n"));
             }
             if let Some(previous) = node.previous {
@@ -94,6 +130,6 @@ impl Picture<'_> {
     }
 }
 
-fn topic(plan: &Plan, id: TopicId) -> String {
-    plan.topics.get(usize::from(id.0)).map(|it| it.name.clone()).unwrap_or_default()
+fn topic(plan: &Plan, id: TopicId) -> &str {
+    plan.topics.get(usize::from(id.0)).map_or("", |it| it.name.as_str())
 }

@@ -7,7 +7,7 @@ mod cut;
 pub mod describe;
 pub mod editor;
 mod events;
-mod format;
+pub mod format;
 pub mod mistake;
 pub mod reading;
 mod spec;
@@ -19,6 +19,7 @@ mod visit;
 
 use std::collections::BTreeMap;
 
+pub use events::Schemas;
 pub use mistake::Mistake;
 
 use crate::engine::plan::Plan;
@@ -32,6 +33,16 @@ pub struct Sources {
     pub topologies: Vec<(String, String)>,
     /// Event schemas: path and text. A file is named after its event: `<TYPE>@<MAJOR>.json`.
     pub events: Vec<(String, String)>,
+}
+
+/// The schemas of events: path and text of each.
+///
+/// # Errors
+/// All mistakes in all files.
+pub fn schemas(events: &[(String, String)]) -> Result<Schemas, Vec<Mistake>> {
+    let mut found = Vec::new();
+    let schemas = events::read(events, &mut found);
+    if found.is_empty() { Ok(schemas) } else { Err(found) }
 }
 
 /// The plan of an application.

@@ -1,6 +1,13 @@
 //! How far a task is behind its source partition: the report that goes to Kafka, to metrics and to people.
 
+pub mod evaluation;
+mod event;
+pub mod overview;
+pub mod peeks;
+
 use std::fmt;
+
+pub use event::{read, topic};
 
 use crate::engine::record::{Millis, Offset};
 

@@ -3,9 +3,12 @@
 pub mod access;
 pub mod admin;
 pub mod audit;
+pub mod condition;
 pub mod dead_letters;
 pub mod exposition;
 pub mod lag;
 pub mod queries;
+pub mod replay;
+pub mod reporter;
 pub mod reset;
 pub mod topics;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::access::StateReader;
 use crate::engine::codec::{self, Malformed};
+use crate::engine::expr::names::known_names;
 use crate::engine::json::encode;
 use crate::engine::plan::{Plan, StoreKind, StorePlan, Subtopology};
 use crate::engine::state::dedup_keys;
@@ -50,8 +51,8 @@ pub struct StoreText {
     pub kind: &'static str,
     /// The types of the key's parts.
     pub key: Vec<String>,
-    /// The value's fields: their names and types.
-    pub value: Map<String, Json>,
+    /// The names and types of the value's fields, in order.
+    pub value: Vec<(String, String)>,
     /// The tasks that have it and are open.
     pub tasks: Vec<String>,
     /// Its entries in these tasks, estimated.
@@ -92,15 +93,14 @@ pub fn stores(plan: &Plan) -> impl Iterator<Item = Store<'_>> {
 /// # Errors
 /// When there is none.
 pub fn find<'p>(plan: &'p Plan, name: &str) -> Result<Store<'p>, Mistake> {
-    let names = || stores(plan).map(|it| it.name());
-    let found = stores(plan).find(|it| it.name() == name);
-    found.ok_or_else(|| Mistake {
-        missing: true,
-        reason: format!("there is no store {name:?}"),
-        hint: match names().find(|it| it.rsplit_once('.').is_some_and(|(_, store)| store == name)) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-        },
+    let names: Vec<String> = stores(plan).map(|it| it.name()).collect();
+    stores(plan).find(|it| it.name() == name).ok_or_else(|| {
+        let without_topology = names.iter().find(|it| it.rsplit_once('.').is_some_and(|(_, store)| store == name));
+        let hint = match without_topology {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => known_names(name, "stores", names.iter().map(String::as_str)),
+        };
+        Mistake { missing: true, reason: format!("there is no store `{name}`"), hint }
     })
 }
 
@@ -225,7 +225,7 @@ impl<'p> Store<'p> {
             name: self.name(),
             kind: kind(self.store.kind),
             key: self.store.key.iter().map(ToString::to_string).collect(),
-            value: self.store.value.iter().map(|(name, of)| (name.clone(), Json::from(of.to_string()))).collect(),
+            value: self.store.value.iter().map(|(name, of)| (name.clone(), of.to_string())).collect(),
             tasks,
             entries,
             bytes,

@@ -170,7 +170,14 @@ impl<'p> Rehearsal<'p> {
                 self.run(*index, RecordRef { source: *source, offset, timestamp, key, value, headers });
             }
             true
-        })
+        })?;
+        for (index, source) in readers {
+            if let Some(task) = self.tasks.get_mut(&(index, source.partition)) {
+                // The stream time stays. The ids do not: among the last records is perhaps the one that is rehearsed.
+                task.overlay.discard();
+            }
+        }
+        Ok(())
     }
 }
 

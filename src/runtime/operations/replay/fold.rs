@@ -1,0 +1,142 @@
+//! The contents of a store at one point of its changelog, and how two of them differ. Pure.
+//!
+//! Held in memory, some 100 bytes for each key.
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::items::digest;
+use crate::engine::codec;
+use crate::engine::plan::{StoreKind, StorePlan};
+use crate::engine::record::Millis;
+use crate::engine::state::dedup_keys;
+use crate::engine::value::{Type, Value};
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Fold {
+    /// Key → digest of the value; of a dedup's id, the time at which it was seen.
+    entries: HashMap<Box<[u8]>, u64, FxBuildHasher>,
+    stream_time: Option<Millis>,
+}
+
+/// How two contents of a store differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreDifference {
+    /// Keys with the same value on both sides.
+    pub same: u64,
+    /// Keys with another value, sorted.
+    pub changed: Vec<Box<[u8]>>,
+    /// Keys that only the live store has, sorted.
+    pub only_live: Vec<Box<[u8]>>,
+    /// Keys that only the replay's store has, sorted.
+    pub only_replay: Vec<Box<[u8]>>,
+    /// Sum of the digests of the live entries.
+    pub live_digest: u64,
+    /// Sum of the digests of the replay's entries.
+    pub replay_digest: u64,
+}
+
+impl StoreDifference {
+    /// Whether both have the same.
+    #[must_use]
+    pub fn is_identical(&self) -> bool {
+        self.changed.is_empty() && self.only_live.is_empty() && self.only_replay.is_empty()
+    }
+
+    /// All keys that differ.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.changed.iter().chain(&self.only_live).chain(&self.only_replay).map(|it| &**it)
+    }
+}
+
+impl Fold {
+    /// The next record of the changelog.
+    pub fn take(&mut self, kind: StoreKind, key: &[u8], value: Option<&[u8]>) {
+        let dedup = matches!(kind, StoreKind::Dedup { .. });
+        if dedup && key == dedup_keys::STREAM_TIME {
+            self.stream_time = value.and_then(dedup_keys::read_time);
+        }
+        let Some(value) = value else {
+            self.entries.remove(key);
+            return;
+        };
+        let entry = if dedup { dedup_keys::read_time(value).unwrap_or(Millis::MIN).cast_unsigned() } else { digest(&[value]) };
+        self.entries.insert(key.into(), entry);
+    }
+
+    /// How the replay's content differs from this one, which is live. Ids that have expired count as absent: when they are swept away
+    /// has no effect on anything, and is not the same in each run.
+    #[must_use]
+    pub fn difference(&self, replay: &Self, kind: StoreKind) -> StoreDifference {
+        let oldest = match kind {
+            StoreKind::Dedup { window_ms } => {
+                let newest = self.stream_time.max(replay.stream_time).unwrap_or(Millis::MIN);
+                Some(newest.saturating_sub(window_ms))
+            }
+            StoreKind::Unique | StoreKind::Allot | StoreKind::Aggregate => None,
+        };
+        let counts = |(key, value): &(&Box<[u8]>, &u64)| {
+            dedup_keys::id_of(key).is_none() || oldest.is_none_or(|oldest| oldest <= value.cast_signed())
+        };
+        let mut result = StoreDifference::default();
+        for (key, value) in self.entries.iter().filter(counts) {
+            result.live_digest = result.live_digest.wrapping_add(weigh(key, *value));
+            match replay.entries.get(key) {
+                Some(other) if other == value => result.same += 1,
+                Some(_) => result.changed.push(key.clone()),
+                None => result.only_live.push(key.clone()),
+            }
+        }
+        for (key, value) in replay.entries.iter().filter(counts) {
+            result.replay_digest = result.replay_digest.wrapping_add(weigh(key, *value));
+            if !self.entries.contains_key(key) {
+                result.only_replay.push(key.clone());
+            }
+        }
+        result.changed.sort_unstable();
+        result.only_live.sort_unstable();
+        result.only_replay.sort_unstable();
+        result
+    }
+}
+
+fn weigh(key: &[u8], value: u64) -> u64 {
+    digest(&[key, &value.to_be_bytes()])
+}
+
+/// A key as people read it.
+#[must_use]
+pub fn key_text(store: &StorePlan, key: &[u8]) -> String {
+    let mut rest = key;
+    match store.kind {
+        StoreKind::Dedup { .. } if key == dedup_keys::STREAM_TIME => return "stream time".to_owned(),
+        StoreKind::Dedup { .. } => rest = dedup_keys::id_of(key).unwrap_or(key),
+        StoreKind::Allot => return "counter".to_owned(),
+        StoreKind::Unique | StoreKind::Aggregate => {}
+    }
+    let parts: Result<Vec<String>, _> = store.key.iter().map(|of| codec::read_key(&mut rest, of).map(|it| text(&it))).collect();
+    parts.map_or_else(|_| hex(key), |it| it.join(" | "))
+}
+
+/// A value as people read it.
+#[must_use]
+pub fn value_text(store: &StorePlan, value: &[u8]) -> String {
+    if let (StoreKind::Dedup { .. }, Some(seen)) = (store.kind, dedup_keys::read_time(value)) {
+        return format!("seen: {}", text(&Value::Time(seen.saturating_mul(1000))));
+    }
+    let mut rest = value;
+    let field = |(name, of): &(String, Type)| codec::read_value(&mut rest, of).map(|it| format!("{name}: {}", text(&it)));
+    let fields: Result<Vec<String>, _> = store.value.iter().map(field).collect();
+    fields.map_or_else(|_| hex(value), |it| it.join(", "))
+}
+
+fn text(value: &Value<'_>) -> String {
+    let mut bytes = Vec::new();
+    crate::engine::json::encode::text(value, &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|it| format!("{it:02x}")).collect()
+}
