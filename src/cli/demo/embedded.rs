@@ -81,7 +81,7 @@ impl Stage for Embedded {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let only = "Log and state are in the memory of this process: they end with it, and no other client sees them.";
+        let only = "All of it is in memory: it ends with this process, and no other client sees it.";
         vec![only.to_owned(), "The same on a real Kafka, with a worker killed on the way: make demo-kafka".to_owned()]
     }
 
