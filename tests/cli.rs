@@ -364,7 +364,6 @@ fn the_same_seed_makes_the_same_figures() {
         let output = goyt(root(), &["demo", "--events", "500", "--seed", seed, "--set", "http.address=127.0.0.1:0"], &[]);
         let text = String::from_utf8(output.stdout).unwrap();
         let rows = text.lines().skip_while(|it| !it.starts_with("What moved")).skip(1).take_while(|it| !it.is_empty());
-        // Which records of a wallet came last differs with the order of partitions; its balance and their number do not.
         rows.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(moved("7"), moved("7"));
