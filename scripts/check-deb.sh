@@ -33,7 +33,7 @@ inside sh -c 'cp -r /usr/share/doc/goyt/examples/topologies/. /etc/goyt/topologi
 inside goyt validate --config /etc/goyt/goyt.yaml /etc/goyt/topologies
 inside goyt test /etc/goyt/topologies | tail -n 1
 inside test -f /lib/systemd/system/goyt.service
-#MAN inside test -f /usr/share/man/man1/goyt.1.gz
+inside test -f /usr/share/man/man1/goyt.1.gz
 echo '# changed' >>"$chroot/etc/goyt/goyt.yaml"
 inside dpkg --install --force-confold /goyt.deb >/dev/null
 grep -q '# changed' "$chroot/etc/goyt/goyt.yaml" || { say "an upgrade overwrote /etc/goyt/goyt.yaml"; exit 1; }

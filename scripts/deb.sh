@@ -37,9 +37,8 @@ gzip -9nc CHANGELOG.md >"$root/$documents/changelog.gz"
 (cd topologies && find . -type f | sort) | while read -r file; do put 644 "topologies/$file" "$documents/examples/topologies/$file"; done
 for file in deploy/prometheus/*.yml deploy/grafana/dashboards/*.json; do put 644 "$file" "$documents/examples/${file#deploy/}"; done
 
-goyt=$root/usr/lib/goyt/bin/goyt
-if false; then
 # What the binary says about itself: man pages and completions.
+goyt=$root/usr/lib/goyt/bin/goyt
 mkdir -p "$root/usr/share/man/man1" "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions" \
   "$root/usr/share/fish/vendor_completions.d"
 "$goyt" man "$root/usr/share/man/man1" >/dev/null
@@ -47,7 +46,6 @@ gzip -9n "$root"/usr/share/man/man1/*.1
 "$goyt" completions bash >"$root/usr/share/bash-completion/completions/goyt"
 "$goyt" completions zsh >"$root/usr/share/zsh/vendor-completions/_goyt"
 "$goyt" completions fish >"$root/usr/share/fish/vendor_completions.d/goyt.fish"
-fi
 
 printf 'Source: goyt\n\nPackage: goyt\nArchitecture: any\n' >"$work/debian/control"
 depends=$(cd "$work" && dpkg-shlibdeps -O --ignore-missing-info -l"$root/usr/lib/goyt/lib" -e"$goyt" "${libraries[@]/#/-e}" 2>/dev/null |

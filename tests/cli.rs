@@ -42,7 +42,7 @@ fn help_shows_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn help_of_each_command_shows_its_flags_with_examples() {
-    for command in ["demo", "run", "validate", "test", "topics", "reset", "store", "graph", "config", "completions", "man"] {
+    for command in ["demo", "run", "validate", "test", "topics", "replay", "reset", "store", "graph", "config", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{command}"), shown(&goyt(root(), &[command, "-h"], &[])));
     }
 }

@@ -152,6 +152,15 @@ const EARLIEST: Request = Request { begin: Begin::Earliest, partial: false, rate
 
 /// Does something with the site of a replay of `topology`, as it is now, beside a live application.
 fn at_site<T>(driver: &TopologyDriver, topology: &str, act: impl FnOnce(&Shadow, &mut Site<'_>, &Shadows) -> T) -> T {
+    at_site_telling(driver, topology, &mut |_| {}, act)
+}
+
+fn at_site_telling<T>(
+    driver: &TopologyDriver,
+    topology: &str,
+    progress: &mut dyn FnMut(replay::Progress),
+    act: impl FnOnce(&Shadow, &mut Site<'_>, &Shadows) -> T,
+) -> T {
     let shadow = Shadow::of(&plan(topology)).unwrap();
     let shadows = Shadows { cluster: driver.cluster.clone(), stores: MemoryStores::new(), plan: shadow.plan.clone() };
     let access = MemoryAccess::new(&driver.cluster);
@@ -164,13 +173,17 @@ fn at_site<T>(driver: &TopologyDriver, topology: &str, act: impl FnOnce(&Shadow,
         replication: 1,
         config: &config,
         stop: &AtomicBool::new(false),
-        progress: &mut |_| {},
+        progress,
     };
     act(&shadow, &mut site, &shadows)
 }
 
 fn replay(driver: &TopologyDriver, topology: &str, request: Request) -> Result<Report, Error> {
-    at_site(driver, topology, |shadow, site, _| replay::run(shadow, request, site).map(|it| it.report))
+    at_site(driver, topology, |shadow, site, shadows| {
+        let left = replay::leftovers(shadow, site.admin, shadows)?;
+        replay::remove(&left, site.admin, shadows, &SystemClock::start())?;
+        replay::run(shadow, request, site).map(|it| it.report)
+    })
 }
 
 fn refusal(result: Result<Report, Error>) -> String {
@@ -191,27 +204,24 @@ fn differences(report: &Report) -> Vec<String> {
 #[test]
 fn what_has_not_changed_is_identical_while_the_live_application_works_on() {
     let driver = live(TOPOLOGY);
-    let report = at_site(&driver, TOPOLOGY, |shadow, site, _| {
-        let mut more = true;
-        let mut go_on = |progress: replay::Progress| {
-            if std::mem::take(&mut more) {
-                // Records that come when the replay's end is fixed are none of its business.
-                (300..400).for_each(|id| send(&driver, event(id, 0)));
-                work(&driver);
-            }
-            assert!(progress.done <= progress.of, "{progress:?}");
-        };
-        site.progress = &mut go_on;
-        replay::run(shadow, EARLIEST, site).map(|it| it.report)
-    })
-    .unwrap();
+    let mut more = true;
+    let mut progress = |progress: replay::Progress| {
+        if std::mem::take(&mut more) {
+            // Records that come when the replay's end is fixed are none of its business.
+            (300..400).for_each(|id| send(&driver, event(id, 0)));
+            work(&driver);
+        }
+        assert!(progress.done <= progress.of, "{progress:?}");
+    };
+    let run = |shadow: &Shadow, site: &mut Site<'_>, _: &Shadows| replay::run(shadow, EARLIEST, site).map(|it| it.report);
+    let report = at_site_telling(&driver, TOPOLOGY, &mut progress, run).unwrap();
     assert!(report.is_identical(), "{report:#?}");
     assert_eq!(report.differences, []);
     let rows: Vec<(&str, u64)> = report.topics.iter().map(|it| (it.topic.as_str(), it.joined.same)).collect();
     let large = (0..300).filter(|it| 5 <= it % 7).count() as u64;
     // Of a bad event its copy is bad as well: a record that fails leaves no trace in the dedup set.
     let large_copies = (0..300).filter(|it| 5 <= it % 7 && it % 10 == 0).count() as u64;
-    assert_eq!(rows, [("in.dlq", large + large_copies + 1), ("app-counting-by-k-repartition", 300 - large), ("out", 300 - large)]);
+    assert_eq!(rows, [("in.dlq", large + large_copies + 1), ("out", 300 - large), ("app-counting-by-k-repartition", 300 - large)]);
     assert!(report.topics.iter().all(|it| it.joined.live_digest == it.joined.replay_digest && it.joined.live_digest != 0));
     assert_eq!(report.stores.iter().filter(|it| it.store == "sums").map(|it| it.same).sum::<u64>(), 5);
     assert_eq!(report.records, 331 + 300 - large);
@@ -268,8 +278,7 @@ fn an_output_that_was_added_lost_or_moved_is_found() {
     }
     let report = replay(&driver, STATELESS, EARLIEST).unwrap();
     let joined = &report.topics.iter().find(|it| it.topic == "out").unwrap().joined;
-    let repeated = (0..300).filter(|it| it % 10 == 0).count() as u64;
-    assert_eq!((joined.only_live, joined.only_replay, joined.reordered, joined.changed), (1, 1, 1, 0), "{repeated} {joined:?}");
+    assert_eq!((joined.only_live, joined.only_replay, joined.reordered, joined.changed), (1, 1, 1, 0), "{joined:?}");
 }
 
 #[test]

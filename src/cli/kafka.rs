@@ -20,7 +20,6 @@ use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
 use crate::runtime::fail_point;
 use crate::runtime::operations::admin::{Admin, AdminError};
-use crate::runtime::operations::exposition::exposition;
 use crate::runtime::operations::reporter;
 use crate::runtime::operations::topics::{self, Creation, Status, TopicState};
 use crate::runtime::ports::Clock;
@@ -61,7 +60,7 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = application::report(&open);
     let clients = cluster::clients(settings, &instance);
-    let worlds = worlds(settings, &plan, stores, &instance, &report, &board);
+    let worlds = worlds(&clients, &plan, stores, &report, &board);
     let delay = settings.state_cleanup_delay;
     let site = Site {
         plan,
@@ -76,6 +75,17 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
     application::run(settings, site, options, stop)
+}
+
+/// The worlds of the workers of an instance.
+pub fn worlds(clients: &ClientSettings, plan: &Plan, stores: RocksStores, report: &Arc<Report>, board: &Arc<Board>) -> Arc<dyn Worlds> {
+    Arc::new(KafkaWorlds {
+        clients: clients.clone(),
+        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
+        stores,
+        report: Arc::clone(report),
+        board: Arc::clone(board),
+    })
 }
 
 /// What HTTP shows.
@@ -102,24 +112,6 @@ fn view(
         now: Arc::new(move || clock.now()),
         state_dir: Some(settings.state_dir.clone()),
     }
-}
-
-/// The worlds of the workers of an instance.
-pub fn worlds(
-    settings: &Settings,
-    plan: &Plan,
-    stores: RocksStores,
-    instance: &str,
-    report: &Arc<Report>,
-    board: &Arc<Board>,
-) -> Arc<dyn Worlds> {
-    Arc::new(KafkaWorlds {
-        clients: cluster::clients(settings, instance),
-        topics: plan.topics.iter().map(|it| it.name.clone()).collect(),
-        stores,
-        report: Arc::clone(report),
-        board: Arc::clone(board),
-    })
 }
 
 struct KafkaWorlds {
@@ -217,6 +209,7 @@ fn clean(directory: &Directory, open: &Mutex<BTreeSet<String>>, delay: Duration,
     }
 }
 
+/// The settings of the stores.
 pub fn rocks(settings: &Settings) -> RocksSettings {
     let bytes = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     RocksSettings {

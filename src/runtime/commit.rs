@@ -37,7 +37,7 @@ impl Worker {
         if let Err(error) = self.open_transaction() {
             return self.react(error);
         }
-        let Self { log, effects, tasks, meter, .. } = self;
+        let Self { log, effects, meter, tasks, .. } = self;
         let replays = !tasks.ranges.is_empty();
         let causes: Vec<String> = (0..effects.len()).filter(|_| replays).filter_map(|it| Some(cause(effects.get(it)?.cause))).collect();
         let producer = log.parts().producer;

@@ -128,12 +128,12 @@ pub struct Tasks {
     pub damaged: Vec<usize>,
     /// Records processed.
     pub processed: u64,
-    /// Times in steps.
-    pub step_times: StepTimes,
     /// What a replay reads of its partitions: from where, and up to where.
     pub ranges: BTreeMap<TopicPartition, Range<Offset>>,
     /// Partitions of which the range is processed.
     pub complete: BTreeSet<TopicPartition>,
+    /// Times in steps.
+    pub step_times: StepTimes,
 }
 
 impl Source {
@@ -175,9 +175,9 @@ impl Tasks {
             torn: None,
             damaged: Vec::new(),
             processed: 0,
-            step_times: StepTimes::new(),
             ranges: BTreeMap::new(),
             complete: BTreeSet::new(),
+            step_times: StepTimes::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use super::site::Site;
+use super::site::{Site, TOKEN};
 use super::wait;
 
 /// Connections that say nothing take no request's place, and the server ends in spite of them.
@@ -16,6 +16,15 @@ fn silent_connections_hold_nothing_up() {
     drop(site);
     wait::until("the port to be free", || TcpStream::connect(address).is_err().then_some(()));
     drop(silent);
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused() {
+    let site = Site::at("127.0.0.1:0", Some(TOKEN));
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let answer = site.ask("POST", "/api/v1/dead-letters/discard", &headers, Some(&" ".repeat((256 << 10) + 1)));
+    assert_eq!(answer.status, 413, "{}", answer.body);
 }
 
 #[test]

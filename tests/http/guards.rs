@@ -16,12 +16,15 @@ fn reads_are_free_on_loopback_and_need_the_token_elsewhere() {
     for (path, free) in [
         ("/livez", true),
         ("/readyz", true),
+        ("/", true),
+        ("/page/main.js", true),
         ("/metrics", false),
         ("/openapi.json", false),
         ("/api/v1/topologies", false),
         ("/api/v1/tasks", false),
         ("/api/v1/topics", false),
         ("/api/v1/lag", false),
+        ("/api/v1/dead-letters", false),
         ("/api/v1/stores", false),
         ("/api/v1/stores/shop.sales", false),
         ("/api/v1/stores/shop.sales/a/tea", false),
@@ -38,6 +41,24 @@ fn reads_are_free_on_loopback_and_need_the_token_elsewhere() {
     let refused = open.get("/api/v1/tasks");
     assert_eq!(refused.headers["www-authenticate"], "Bearer realm=\"goyt\"");
     insta::assert_snapshot!(refused.shown());
+}
+
+#[test]
+fn changes_always_need_the_token_and_json() {
+    let sites = [Site::new(), Site::at("127.0.0.1:0", Some(TOKEN)), Site::at("0.0.0.0:0", Some(TOKEN))];
+    let json = ("content-type", "application/json");
+    for action in ["redrive", "discard"] {
+        let statuses = |headers: &[(&str, &str)]| {
+            let path = format!("/api/v1/dead-letters/{action}");
+            sites.each_ref().map(|it| it.ask("POST", &path, headers, Some("{}")).status)
+        };
+        // No token is configured, one is, one is and others can reach it. 400: let in, and the body says nothing.
+        assert_eq!(statuses(&[json]), [403, 401, 401], "{action} without a token");
+        assert_eq!(statuses(&[json, ("authorization", WRONG)]), [403, 401, 401], "{action} with another token");
+        assert_eq!(statuses(&[json, ("authorization", RIGHT)]), [403, 400, 400], "{action} with the token");
+        assert_eq!(statuses(&[("content-type", "text/plain"), ("authorization", RIGHT)]), [403, 415, 415], "{action} as a form");
+        assert_eq!(statuses(&[("authorization", RIGHT)]), [403, 415, 415], "{action} without a type");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod bounds;
 mod guards;
 mod health;
+mod letters;
+mod openapi;
 mod shapes;
 mod site;
 mod state;

@@ -32,6 +32,17 @@ fn metrics_are_text_for_prometheus() {
 }
 
 #[test]
+fn the_page_is_served_with_all_its_parts() {
+    let site = Site::new();
+    let page = site.get("/");
+    assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
+    let parts = page.body.split('"').filter(|it| it.starts_with("/page/"));
+    let kinds: Vec<String> = parts.map(|it| site.get(it).headers["content-type"].clone()).collect();
+    assert_eq!(kinds, ["text/css; charset=utf-8", "text/javascript; charset=utf-8"]);
+    assert_eq!(site.get("/page/../Cargo.toml").status, 404);
+}
+
+#[test]
 fn errors_are_problems_that_say_what_to_do() {
     let site = Site::new();
     for (name, method, path) in [

@@ -19,6 +19,10 @@ pub(super) const REQUESTS_MAX: usize = 32;
 /// The longest that a request may take.
 pub(super) const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 
+/// Where the page may take what from.
+const CONTENT_FROM: &str =
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+
 /// What requests are held against.
 pub(super) struct Gate {
     loopback: bool,
@@ -164,8 +168,7 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers
-        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'self'; frame-ancestors 'none'; base-uri 'none'"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_FROM));
     response
 }
 

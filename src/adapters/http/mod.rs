@@ -7,6 +7,7 @@ mod guard;
 mod health;
 mod lag;
 mod openapi;
+mod page;
 mod peers;
 mod problem;
 mod routes;

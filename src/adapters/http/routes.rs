@@ -12,14 +12,19 @@ use axum::routing::{get, post};
 use crate::adapters::http::guard::{self, Gate};
 use crate::adapters::http::problem::Problem;
 use crate::adapters::http::served::Served;
-use crate::adapters::http::{changes, dead_letters, health, lag, openapi, stores, tasks, topologies};
+use crate::adapters::http::{changes, dead_letters, health, lag, openapi, page, stores, tasks, topologies};
 
 /// The most bytes of a request's body.
 const BODY_MAX: usize = 256 << 10;
 
 /// All routes.
 pub(super) fn router(served: Arc<Served>, gate: Arc<Gate>) -> Router {
-    let probes = Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready));
+    // The page holds nothing of the application; what it shows, it asks for.
+    let open = Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/", get(page::index))
+        .route("/page/{name}", get(page::part));
     let reads = Router::new()
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(openapi::document))
@@ -37,7 +42,7 @@ pub(super) fn router(served: Arc<Served>, gate: Arc<Gate>) -> Router {
         .route("/api/v1/dead-letters/discard", post(changes::discard))
         .route_layer(from_fn_with_state(Arc::clone(&gate), guard::write));
     Router::new()
-        .merge(probes)
+        .merge(open)
         .merge(reads)
         .merge(writes)
         .fallback(unknown)

@@ -269,6 +269,7 @@ fn elsewhere(served: &Served, task: &str, redirected: bool) -> Result<String, Pr
         Some(LagReport { instance, address, .. }) => {
             let at = address.as_ref().map_or_else(|| "whose address is not known".to_owned(), |it| format!("at {it}"));
             let problem = misdirected(format!("task {task} has it, which instance {instance} runs, {at}")).with("instance", &instance);
+            let problem = address.into_iter().fold(problem, |it, address| it.with("address", address));
             Err(problem.hint("ask that instance; application.server, set there, is its address for others"))
         }
     }

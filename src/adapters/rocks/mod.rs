@@ -40,12 +40,6 @@ impl RocksStores {
     pub fn new(directory: Arc<Directory>, settings: &RocksSettings) -> Self {
         Self { directory, resources: Arc::new(Resources::new(settings)), opened: Arc::default() }
     }
-
-    /// Bytes held by caches and write buffers of all stores together, for metrics.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.resources.memory_bytes()
-    }
 }
 
 impl Stores for RocksStores {

@@ -6,6 +6,8 @@ use rocksdb::{
     BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, InfoLogger, LogLevel, Options, WriteBufferManager,
 };
 
+use crate::runtime::operations::access::StateMemory;
+
 /// Write-ahead log a database may hold before it flushes what lies in it: bounds the disk, and what an open has to read again.
 const WAL_BYTES_MAX: u64 = 32 << 20;
 /// Memtables of a column family: one that is written, one that is flushed.
@@ -93,10 +95,10 @@ impl Resources {
         &self.store
     }
 
-    /// Bytes in use, write buffers included.
+    /// Memory in use.
     #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.cache.get_usage().max(self.write_buffers.get_usage())
+    pub fn memory(&self) -> StateMemory {
+        StateMemory { block_cache: self.cache.get_usage() as u64, write_buffers: self.write_buffers.get_usage() as u64 }
     }
 }
 

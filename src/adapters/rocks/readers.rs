@@ -11,7 +11,7 @@ use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions};
 
 use super::RocksStores;
 use super::store::{column_name, store_error};
-use crate::runtime::operations::access::{StateReader, StoreSize};
+use crate::runtime::operations::access::{StateMemory, StateReader, StoreSize};
 use crate::runtime::ports::StoreError;
 
 /// A slice of a scan ends after so many entries, or so many bytes.
@@ -87,6 +87,10 @@ impl StateReader for RocksStores {
 
     fn size(&self, task: &str, store: &str) -> Result<StoreSize, StoreError> {
         self.opened.of(task)?.read(|db, path| size(db, path, store))
+    }
+
+    fn memory(&self) -> Option<StateMemory> {
+        Some(self.resources.memory())
     }
 }
 

@@ -17,10 +17,14 @@ pub fn exposition(board: &Board, plan: &Plan, states: Option<&dyn StateReader>) 
     let mut families = Families::default();
     families.set(&m::BUILD_INFO, &[env!("CARGO_PKG_VERSION"), &plan.application_id], 1.0);
     families.count(&m::WORKER_FAILURES, &[], board.counters().worker_failures);
-    let totals = board.totals();
+    let pictures = board.pictures();
+    let mut totals = board.totals();
+    for task in pictures.iter().flat_map(|it| &it.tasks) {
+        // A task that has done nothing yet stands at 0: a counter that appears later would hide its first increase.
+        totals.tasks.entry((task.subtopology, task.source.partition)).or_default();
+    }
     records(&totals, plan, &mut families);
     times(&totals, plan, &mut families);
-    let pictures = board.pictures();
     // A task that moves from one worker to another may stand in both pictures: the newer one counts.
     let mut tasks: BTreeMap<&str, (&Picture, &TaskPicture)> = BTreeMap::new();
     for picture in &pictures {
@@ -58,9 +62,9 @@ fn records(totals: &Totals, plan: &Plan, families: &mut Families) {
     for ((topology, step, reason), count) in dead {
         families.count(&m::DEAD_LETTERS, &[topology, step, reason], count);
     }
-    for (topic, counts) in plan.topics.iter().zip(&totals.topics) {
+    for ((topic, counts), id) in plan.topics.iter().zip(&totals.topics).zip((0..).map(TopicId)) {
         let labels = [topic.name.as_str(), topic.role.name()];
-        if matches!(topic.role, Role::Input | Role::Repartition) || 0 < counts.consumed_records {
+        if plan.subtopologies.iter().any(|it| it.source == id) {
             families.count(&m::CONSUMED_RECORDS, &labels, counts.consumed_records);
             families.count(&m::CONSUMED_BYTES, &labels, counts.consumed_bytes);
         }

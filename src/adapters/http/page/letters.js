@@ -7,10 +7,7 @@ const LIMIT = 50;
 let open = null;
 
 export async function refresh(page, filter) {
-  const [{ deadLetters, more }, { groups }] = await Promise.all([
-    get("dead-letters", { ...filter, limit: LIMIT }),
-    get("dead-letters", { ...filter, group: "reason" }),
-  ]);
+  const { deadLetters, groups, more } = await get("dead-letters", { ...filter, limit: LIMIT, group: "reason" });
   const most = Math.max(1, ...groups.map((it) => it.count));
   const bar = (it) =>
     el(
@@ -32,7 +29,7 @@ function row(letter, page, filter) {
     open = open === letter.id ? null : letter.id;
     refresh(page, filter);
   };
-  const { topic, partition, offset } = letter.origin;
+  const { topic, partition, offset } = letter.origin ?? letter;
   return el(
     "tr",
     { class: `choice${letter.done ? " done" : ""}`, onclick: toggle },

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { bytes, el, short, show, table } from "./format.js";
 
 const LIMIT = 50;
+const HERE = { redirected: true }; // a browser does not follow to another instance
 
 /** Fills the choice of stores. */
 export async function offer(choice) {
@@ -19,16 +20,21 @@ export async function look(place, note, store, key) {
   note.value = "";
   try {
     const path = `stores/${encodeURIComponent(store)}`;
-    const found = key ? await get(`${path}/${key.split("/").map(encodeURIComponent).join("/")}`) : await get(path, { limit: LIMIT });
+    const found = key ? await get(`${path}/${keyPath(key)}`, HERE) : await get(path, { limit: LIMIT });
     const entries = key ? [found] : found.entries;
     const fields = [...new Set(entries.flatMap((it) => Object.keys(it.value)))];
     const row = (it) => [it.key.join(" / "), ...fields.map((field) => text(it.value[field])), it.task];
     show(place, table(["Key", ...fields, "Task"], entries.map(row), "Nothing is kept yet."));
     note.value = found.more ? `the first ${LIMIT} of this instance; there are more` : "";
   } catch (error) {
-    show(place, el("p", { class: "empty" }, error.message));
+    const { address } = error.problem ?? {};
+    const there = address && el("a", { href: `http://${address}/#stores` }, `look at ${address}`);
+    show(place, el("p", { class: "empty" }, error.message, there && " – ", there));
   }
 }
+
+/** What a person typed, as part of a path: `%` stays, it stands for itself there, too. */
+const keyPath = (key) => key.split("/").map((it) => encodeURIComponent(it).replaceAll("%25", "%")).join("/");
 
 function text(value) {
   if (value === null || value === undefined) return "–";

@@ -168,11 +168,15 @@ impl KafkaAdmin {
     /// # Errors
     /// When the cluster doesn't answer, or may not be asked.
     pub fn group(&self) -> Result<GroupState, LogError> {
-        let list = self
-            .client
-            .inner()
-            .fetch_group_list(Some(&self.settings.application_id), ANSWER_WAIT)
-            .map_err(|it| of(&it, "describe the group"))?;
+        self.group_named(&self.settings.application_id)
+    }
+
+    /// As [`KafkaAdmin::group`], of any group.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer, or may not be asked.
+    pub fn group_named(&self, group: &str) -> Result<GroupState, LogError> {
+        let list = self.client.inner().fetch_group_list(Some(group), ANSWER_WAIT).map_err(|it| of(&it, "describe the group"))?;
         let group = list
             .groups()
             .first()
@@ -215,7 +219,14 @@ impl KafkaAdmin {
     /// # Errors
     /// `NON_EMPTY_GROUP` when it has; when the cluster doesn't answer.
     pub fn delete_group(&self) -> Result<(), LogError> {
-        let group = self.settings.application_id.as_str();
+        self.delete_group_named(&self.settings.application_id)
+    }
+
+    /// As [`KafkaAdmin::delete_group`], of any group.
+    ///
+    /// # Errors
+    /// `NON_EMPTY_GROUP` when it has members; when the cluster doesn't answer.
+    pub fn delete_group_named(&self, group: &str) -> Result<(), LogError> {
         for answer in block_on(self.client.delete_groups(&[group], &options())).map_err(|it| of(&it, "delete the group"))? {
             match answer {
                 Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}

@@ -55,15 +55,15 @@ impl Admin for KafkaAdmin {
         Ok(failed)
     }
 
-    fn group(&mut self, _: &str) -> Result<Option<Group>, AdminError> {
-        let found = Self::group(self).map_err(error)?;
+    fn group(&mut self, group: &str) -> Result<Option<Group>, AdminError> {
+        let found = self.group_named(group).map_err(error)?;
         let member = |id: String| GroupMember { id, client: String::new(), host: String::new() };
         let group = Group { state: found.state, members: found.members.into_iter().map(member).collect() };
         Ok((group.state != "Dead").then_some(group))
     }
 
-    fn delete_group(&mut self, _: &str) -> Result<(), AdminError> {
-        Self::delete_group(self).map_err(error)
+    fn delete_group(&mut self, group: &str) -> Result<(), AdminError> {
+        self.delete_group_named(group).map_err(error)
     }
 }
 

@@ -124,7 +124,7 @@ impl Replay {
         let instance = directory.instance_id(own.instance_id.as_deref()).map_err(|it| Error::Failed(it.to_string()))?;
         let report: Arc<Report> = Arc::new(tell);
         let stores = RocksStores::new(Arc::clone(directory), &kafka::rocks(own));
-        let worlds = kafka::worlds(own, &shadow.plan, stores, &instance, &report, &Arc::new(Board::default()));
+        let worlds = kafka::worlds(&cluster::clients(own, &instance), &shadow.plan, stores, &report, &Arc::new(Board::default()));
         let found = admin.describe(&shadow.live_topics())?;
         let partitions = shadow.partitions(&found.into_iter().map(|(name, it)| (name, it.partitions)).collect());
         let options = application::Options { create_topics: false, null: false, stay: false };
@@ -142,7 +142,15 @@ impl Replay {
             progress: &mut progress,
         };
         let request = Request { begin: self.from, partial: self.partial, rate: self.rate };
-        let replayed = replay::run(shadow, request, &mut site)?;
+        let replayed = match replay::run(shadow, request, &mut site) {
+            Err(error @ Error::Refused { .. }) => {
+                // Nothing was done: nothing stays.
+                let left = replay::leftovers(shadow, site.admin, &**directory)?;
+                replay::remove(&left, site.admin, &**directory, &clock)?;
+                return Err(error);
+            }
+            other => other?,
+        };
         let promoted = if self.promote { Some(self.promote(settings, shadow, &replayed, &mut site)?) } else { None };
         bar.end();
         print::report(&replayed.report, promoted, shadow, self.output.output);

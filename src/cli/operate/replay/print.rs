@@ -109,6 +109,9 @@ fn lines(report: &Report) -> Vec<String> {
         lines.extend(report.differences.iter().flat_map(difference));
         lines.push(String::new());
     }
+    for row in report.topics.iter().filter(|it| it.role == Role::Repartition && !it.joined.is_identical()) {
+        lines.push(format!("note: behind {} the replay read what the live application had recorded, not what differs", row.topic));
+    }
     lines.extend(report.notes.iter().map(|it| format!("partial: {it}")));
     lines.push(verdict(report));
     lines

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Error, Replayed, Shadow, Site, compare};
+use super::{Error, Replayed, Shadow, Site, TopicRow, compare};
+use crate::engine::plan::Role;
 use crate::runtime::operations::access::NewRecord;
 use crate::runtime::operations::admin::Admin;
 
@@ -29,6 +30,13 @@ pub struct Promotion {
 /// While an instance runs; when there is too much; when it could not be written.
 pub fn promote(shadow: &Shadow, replayed: &Replayed, promotion: &Promotion, site: &mut Site<'_>) -> Result<usize, Error> {
     refuse_while_running(shadow, site.admin)?;
+    let is_behind = |it: &&TopicRow| it.role == Role::Repartition && !it.joined.is_identical();
+    if let Some(row) = replayed.report.topics.iter().find(is_behind) {
+        return Err(Error::Refused {
+            reason: format!("{} differs, and the state behind it follows what was recorded there", row.topic),
+            hint: "`goyt reset` begins anew: everything goes through the changed topology".to_owned(),
+        });
+    }
     let count: usize = replayed.stores.iter().map(|it| it.difference.keys().count()).sum();
     if KEYS_MAX < count {
         return Err(Error::Refused {
@@ -75,7 +83,7 @@ pub fn refuse_while_running(shadow: &Shadow, admin: &mut dyn Admin) -> Result<()
     match found.as_ref().and_then(|it| it.members.first()) {
         None => Ok(()),
         Some(member) => Err(Error::Refused {
-            reason: format!("the application is running: group {} has the member {}", shadow.live, member.client),
+            reason: format!("the application is running: group {} has the member {}", shadow.live, member.id),
             hint: "stop all its instances: each reads the promoted state when it starts. One that was killed counts as a member for \
                    session.timeout.ms more"
                 .to_owned(),

@@ -34,7 +34,7 @@ pub fn leftovers(shadow: &Shadow, admin: &mut dyn Admin, local: &dyn LocalState)
     let found = admin.group(group)?;
     if let Some(member) = found.as_ref().and_then(|it| it.members.first()) {
         return Err(Error::Refused {
-            reason: format!("a replay of {} is running: group {group} has the member {}", shadow.topology, member.client),
+            reason: format!("a replay of {} is running: group {group} has the member {}", shadow.topology, member.id),
             hint: "wait for its end; one that was killed counts as a member for session.timeout.ms more".to_owned(),
         });
     }
