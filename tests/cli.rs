@@ -260,7 +260,8 @@ fn without_kafka_one_shot_commands_say_so_and_end_with_69() {
 #[test]
 fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
     let folder = copy_of_topologies();
-    let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a")];
+    let settings =
+        [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a"), ("GOYT_HTTP_ADDRESS", "127.0.0.1:0")];
     let mut process = command(folder.path(), &["run"], &settings).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
     let said: Vec<String> = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka")).collect();
