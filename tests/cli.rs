@@ -129,19 +129,19 @@ fn validate_draws_the_topologies_when_asked() {
     --- stdout
     ok: topology kyc-notify: 1 subtopology, 1 store
     Topologies:
-       Sub-topology: kyc-notify.kyc-events
-        Source: kyc-events (topics: [kyc-events])
-          --> dedup/dedup
-        Processor: dedup/dedup (stores: [dedup])
-          --> branch/outcome
-          <-- kyc-events
-        Processor: branch/outcome (stores: [])
-          --> emit/verified, emit/rejected
-          <-- dedup/dedup
-        Sink: emit/verified (topic: notification-events)
-          <-- branch/outcome
-        Sink: emit/rejected (topic: notification-events)
-          <-- branch/outcome
+       Sub-topology: 0 for kyc-notify.kyc-events
+        Source: source/kyc-notify.kyc-events (topics: [kyc-events])
+          --> dedup/kyc-notify.dedup
+        Processor: dedup/kyc-notify.dedup (stores: [kyc-notify.dedup])
+          --> branch/kyc-notify.outcome
+          <-- source/kyc-notify.kyc-events
+        Processor: branch/kyc-notify.outcome (stores: [])
+          --> emit/kyc-notify.verified, emit/kyc-notify.rejected
+          <-- dedup/kyc-notify.dedup
+        Sink: emit/kyc-notify.verified (topic: notification-events)
+          <-- branch/kyc-notify.outcome
+        Sink: emit/kyc-notify.rejected (topic: notification-events)
+          <-- branch/kyc-notify.outcome
     ");
 }
 
@@ -441,7 +441,7 @@ fn graphviz_draws_what_the_graph_says() {
     std::io::Write::write_all(&mut dot.stdin.take().unwrap(), &drawing).unwrap();
     let output = dot.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    let svg = String::from_utf8(output.stdout).unwrap();
+    let svg = String::from_utf8(output.stdout).unwrap().replace("&#45;", "-");
     for name in ["transaction-events.dlq", "by-wallet", "balances", "kyc-notify"] {
         assert!(svg.contains(&format!(">{name}</text>")), "{name}");
     }
@@ -454,7 +454,18 @@ fn config_shows_where_each_setting_comes_from_and_no_secret() {
         .unwrap();
     let environment = [("KAFKA_BOOTSTRAP_SERVERS", "broker:9092"), ("KAFKA_SASL_PASSWORD", "intheenvironment")];
     let output = goyt(folder.path(), &["config", "--given", "--state-dir", "here", "--set", "num.stream.threads=2"], &environment);
-    insta::assert_snapshot!(shown(&output), @"");
+    insta::assert_snapshot!(shown(&output), @r"
+    exit 0
+    --- stdout
+    SETTING                   VALUE        FROM
+    bootstrap.servers         broker:9092  KAFKA_BOOTSTRAP_SERVERS
+    application.id            shop         goyt.yaml:2
+    state.dir                 here         --state-dir
+    num.stream.threads        2            --set
+    consumer.fetch.min.bytes  2            goyt.yaml:3
+    sasl.password             ********     KAFKA_SASL_PASSWORD
+    ssl.key.password          ********     goyt.yaml:4
+    ");
     let output = goyt(folder.path(), &["config", "--output", "json"], &environment);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("inthefile") && !text.contains("intheenvironment"));
@@ -480,7 +491,12 @@ fn completions_and_manual_pages_know_every_command() {
 #[test]
 fn a_store_of_nobody_is_said_to_be_so() {
     let output = goyt(root(), &["store", "ls", "--address", "127.0.0.1:1"], &[]);
-    insta::assert_snapshot!(shown(&output), @"");
+    insta::assert_snapshot!(shown(&output), @r"
+    exit 1
+    --- stderr
+    nobody answers at http://127.0.0.1:1 (io: Connection refused (os error 111))
+      hint: is an instance running there? --offline reads the files of one that is stopped
+    ");
     let folder = folder();
     let state = folder.path().join("state");
     let output = goyt(root(), &["store", "ls", "--offline", "--state-dir", state.to_str().unwrap()], &[]);

@@ -122,10 +122,12 @@ pub(super) fn scan(
     }
 }
 
+type Bytes = Box<[u8]>;
+
 /// A part of a scan.
 #[derive(Default)]
 pub(super) struct Slice {
-    entries: Vec<(Box<[u8]>, Box<[u8]>)>,
+    entries: Vec<(Bytes, Bytes)>,
     bytes: usize,
 }
 
