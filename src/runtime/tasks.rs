@@ -198,7 +198,7 @@ impl Tasks {
             return;
         }
         let mut undecodable = false;
-        let measured = self.processed % SAMPLE_EVERY == 0;
+        let measured = self.processed.is_multiple_of(SAMPLE_EVERY);
         for (nth, reader) in readers.iter().enumerate() {
             let Some(open) = self.open.get_mut(*reader) else { continue };
             let mut sample = measured.then(|| Sample::new(turn.clock, &mut self.step_times, open.subtopology));

@@ -7,16 +7,10 @@ mod support;
 
 mod commands;
 mod crashes;
-mod dashboards;
-mod dead_letters;
-mod demo;
 mod flows;
-mod http;
-mod lag;
 mod limits;
-mod metrics;
+mod operation;
 mod rebalance;
-mod replay;
 mod scale;
 mod state;
 mod transactions;

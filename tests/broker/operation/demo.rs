@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::support::broker;
-use super::support::stage::Stage;
+use crate::support::broker;
+use crate::support::stage::Stage;
 
 #[test]
 fn with_a_worker_killed_on_the_way_the_demos_figures_are_equal() {
