@@ -9,6 +9,7 @@ release=${DEBIAN_RELEASE:-bookworm}
 command -v debootstrap >/dev/null || { echo "check-deb: debootstrap is needed: apt-get install debootstrap" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "check-deb: a chroot needs root: sudo make check-deb" >&2; exit 1; }
 chroot=$(mktemp -d)
+chmod 755 "$chroot" # apt reads the package as a user of its own
 trap 'umount "$chroot/proc" 2>/dev/null || true; rm -rf --one-file-system "$chroot"' EXIT
 
 say() { echo "check-deb: $*" >&2; }

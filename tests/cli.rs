@@ -42,7 +42,8 @@ fn help_shows_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn help_of_each_command_shows_its_flags_with_examples() {
-    for command in ["demo", "run", "validate", "test", "topics", "replay", "reset", "store", "graph", "config", "completions", "man"] {
+    for command in ["demo", "run", "validate", "test", "topics", "dlq", "replay", "reset", "store", "graph", "config", "completions", "man"]
+    {
         insta::assert_snapshot!(format!("help_{command}"), shown(&goyt(root(), &[command, "-h"], &[])));
     }
 }
@@ -258,15 +259,36 @@ fn without_kafka_one_shot_commands_say_so_and_end_with_69() {
 }
 
 #[test]
+fn an_address_for_http_that_cannot_be_had_or_must_not_be_is_told_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = copy_of_topologies();
+    fs::write(folder.path().join("short"), "secret\n").unwrap();
+    for (settings, code, said) in [
+        (&[("GOYT_HTTP_ADDRESS", address.as_str())][..], 1, format!("http.address {address} can't be listened at: Address already in use")),
+        (&[("GOYT_HTTP_ADDRESS", "0.0.0.0:0")], 78, "http.address 0.0.0.0:0 can be reached from other machines".to_owned()),
+        (&[("GOYT_HTTP_TOKEN_FILE", "none")], 78, "http.token.file none: can't be read".to_owned()),
+        (&[("GOYT_HTTP_TOKEN_FILE", "short"), ("GOYT_HTTP_ADDRESS", "127.0.0.1:0")], 78, "has less than 16 characters".to_owned()),
+    ] {
+        let with_kafka = [&[("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text")][..], settings].concat();
+        let output = goyt(folder.path(), &["run"], &with_kafka);
+        let shown = shown(&output);
+        assert_eq!(output.status.code(), Some(code), "{shown}");
+        assert!(shown.contains(&said) && shown.contains("hint: "), "{shown}");
+    }
+}
+
+#[test]
 fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
     let folder = copy_of_topologies();
-    let settings =
-        [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a"), ("GOYT_HTTP_ADDRESS", "127.0.0.1:0")];
+    let http = ("GOYT_HTTP_ADDRESS", "127.0.0.1:0");
+    let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a"), http];
     let mut process = command(folder.path(), &["run"], &settings).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka")).collect();
-    // Log lines begin with a time; what is announced stands before them.
-    let said: Vec<String> = said.into_iter().filter(|it| !it.starts_with("20")).collect();
+    let said = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka"));
+    // Log lines begin with a time.
+    let (logged, said): (Vec<String>, Vec<String>) = said.partition(|it| it.starts_with("20"));
+    assert!(logged.iter().any(|it| it.contains("http at http://127.0.0.1:")), "who probes is answered from now on: {logged:?}");
     insta::assert_snapshot!(said.join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r"
     goyt VERSION: application goyt, instance a, 1 worker
     Kafka at 127.0.0.1:1, state in state
@@ -344,7 +366,6 @@ fn the_same_seed_makes_the_same_figures() {
         let output = goyt(root(), &["demo", "--events", "500", "--seed", seed, "--set", "http.address=127.0.0.1:0"], &[]);
         let text = String::from_utf8(output.stdout).unwrap();
         let rows = text.lines().skip_while(|it| !it.starts_with("What moved")).skip(1).take_while(|it| !it.is_empty());
-        // Which records of a wallet came last differs with the order of partitions; its balance and their number do not.
         rows.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(moved("7"), moved("7"));

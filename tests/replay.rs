@@ -339,12 +339,13 @@ fn promoted_state_is_what_the_next_start_has() {
 
     // The stores on disk are those of before: the start reads the tail of the changelog.
     let before = driver.cluster.read_all("out").unwrap().len();
-    send(&driver, event(1_001, 0));
+    let id = 1_002;
+    send(&driver, event(id, 0));
     work(&driver);
     let all = driver.cluster.read_all("out").unwrap();
     assert_eq!(all.len(), before + 1);
-    let doubled: u32 = (0..300).filter(|it| it % 5 == 1001 % 5 && it % 7 < 5).map(|it| it % 7 * 2).sum();
-    let expected = format!(r#""sum":{}"#, doubled + 1001 % 7);
+    let doubled: u32 = (0..300).filter(|it| it % 5 == id % 5 && it % 7 < 5).map(|it| it % 7 * 2).sum();
+    let expected = format!(r#""sum":{}"#, doubled + id % 7);
     assert!(all.iter().any(|it| String::from_utf8_lossy(it.content.value.as_ref().unwrap()).contains(&expected)), "no {expected}");
 }
 

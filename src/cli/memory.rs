@@ -16,6 +16,7 @@ use crate::cli::signals::Stop;
 use crate::config::Settings;
 use crate::engine::plan::Plan;
 use crate::runtime::board::Board;
+use crate::runtime::operations::lag;
 use crate::runtime::ports::Clock;
 use crate::runtime::status::Report;
 use crate::runtime::supervisor::Worlds;
@@ -45,6 +46,7 @@ impl Memory {
         for topic in &plan.topics {
             cluster.create_topic(&topic.name, partitions);
         }
+        cluster.create_topic(&lag::topic(&plan.application_id), 1);
         Self { plan: Arc::new(plan), cluster, stores: MemoryStores::new(), board: Arc::default() }
     }
 

@@ -125,7 +125,7 @@ fn without_an_instance_tasks_are_stopped_and_seconds_are_the_age_of_the_next_rec
 #[test]
 fn two_instances_report_and_a_stopped_task_is_told_from_the_others() {
     let stage = Stage::new("lag-two", 2);
-    stage.edit("kyc-notify", "steps:\n", "steps:\n  - require: { id: low, that: event.kycCheckId < 100, else: stop }\n");
+    stage.edit("kyc-notify", "\nsteps:\n", "\nsteps:\n  - require: { id: low, that: event.kycCheckId < 100, else: stop }\n");
     let _both = [Goyt::start_with(&stage, "a", &[OFTEN]), Goyt::start_with(&stage, "b", &[OFTEN])];
     wait::until_ok(|| {
         let (_, tasks) = look(&stage);

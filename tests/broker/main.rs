@@ -11,6 +11,7 @@ mod dashboards;
 mod dead_letters;
 mod demo;
 mod flows;
+mod http;
 mod lag;
 mod limits;
 mod metrics;

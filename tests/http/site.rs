@@ -10,7 +10,7 @@ use goyt::adapters::memory::access::MemoryAccess;
 use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::partition::Content;
 use goyt::engine::plan::Plan;
-use goyt::engine::record::{TopicId, TopicPartition};
+use goyt::engine::record::TopicPartition;
 use goyt::engine::task::Outcomes;
 use goyt::engine::topology::{Sources, plan};
 use goyt::runtime::board::{Board, Picture, SourcePicture, TaskPicture, TopicCounts, Totals, Waiting};
@@ -171,10 +171,4 @@ fn order(id: u32, shop: &str, article: &str, pieces: i32) -> Content {
         r#"{{"eventType":"ORDERED","eventId":"00000000-0000-4000-8000-{id:012}","shop":"{shop}","article":"{article}","pieces":{pieces},"timestamp":"2026-01-01T00:00:00Z","metadata":{{"source":"t","version":"1.0"}}}}"#
     );
     Content { key: Some(shop.into()), value: Some(value.into_bytes()), headers: Vec::new(), timestamp: NOW }
-}
-
-/// The source topic of tasks behind the `key` step.
-pub fn topic(plan: &Plan, name: &str) -> TopicId {
-    let index = plan.topics.iter().position(|it| it.name == name).unwrap();
-    TopicId(u16::try_from(index).unwrap())
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use goyt::adapters::kafka::KafkaLog;
 use goyt::runtime::ports::Log;
 use goyt::runtime::reaction::Reaction;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::conformance::IN;
 use crate::conformance::steps::{LEAVE, arrived, commit, input, join, out, read_to_end, send};
@@ -17,7 +16,7 @@ use crate::world::KafkaWorld;
 /// is aborted. Says what a read_committed reader sees, and whether the producer was recycled in between.
 fn run(fault: Fault, guarded: bool) -> (Vec<String>, bool) {
     let mut world = KafkaWorld::new();
-    let proxy = Proxy::start(advertised());
+    let proxy = Proxy::start(broker::advertised());
     let log = behind(&proxy, &world);
     let mut log: Box<dyn Log> = Box::new(if guarded { log } else { KafkaLog::without_guard(log) });
 
@@ -57,14 +56,6 @@ fn behind(proxy: &Proxy, world: &KafkaWorld) -> KafkaLog {
     world.log_with(&settings)
 }
 
-/// The broker's own name for itself.
-fn advertised() -> (String, u16) {
-    let client: BaseConsumer = broker::client().create().unwrap();
-    let metadata = client.fetch_metadata(None, wait::LONG).unwrap();
-    let first = metadata.brokers().first().unwrap();
-    (first.host().to_owned(), u16::try_from(first.port()).unwrap())
-}
-
 #[test]
 fn a_late_request_that_timed_out_ends_nothing_of_the_next_transaction() {
     assert_eq!(run(Fault::Hold, true), (vec!["a0".to_owned(), "a1".to_owned()], true));
@@ -88,7 +79,7 @@ fn without_the_guard_an_aborted_record_is_seen() {
 #[test]
 fn a_request_without_an_answer_recycles_the_producer() {
     let world = KafkaWorld::new();
-    let proxy = Proxy::start(advertised());
+    let proxy = Proxy::start(broker::advertised());
     let mut log = behind(&proxy, &world);
     log.parts().producer.init().unwrap();
     join(&mut log, &[IN]);
@@ -112,7 +103,7 @@ fn a_request_without_an_answer_recycles_the_producer() {
 #[test]
 fn a_producer_without_such_requests_is_kept() {
     let mut world = KafkaWorld::new();
-    let proxy = Proxy::start(advertised());
+    let proxy = Proxy::start(broker::advertised());
     let mut log = behind(&proxy, &world);
     log.parts().producer.init().unwrap();
     join(&mut log, &[IN]);

@@ -12,6 +12,7 @@ mod world;
 #[path = "../support"]
 mod support {
     pub mod broker;
+    #[expect(dead_code, reason = "a broker that goes away is for tests of the binary")]
     pub mod proxy;
     pub mod wait;
 }

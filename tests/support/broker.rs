@@ -16,6 +16,14 @@ pub fn bootstrap() -> String {
     })
 }
 
+/// The address that it names itself by.
+pub fn advertised() -> (String, u16) {
+    let client: rdkafka::consumer::BaseConsumer = client().create().expect("a consumer");
+    let metadata = rdkafka::consumer::Consumer::fetch_metadata(&client, None, super::wait::LONG).expect("metadata");
+    let first = metadata.brokers().first().expect("a broker");
+    (first.host().to_owned(), u16::try_from(first.port()).expect("a port"))
+}
+
 /// A client's properties to begin with.
 pub fn client() -> ClientConfig {
     let mut config = ClientConfig::new();

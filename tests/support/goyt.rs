@@ -63,6 +63,12 @@ impl Goyt {
         wait::until(&format!("a line with `{text}`"), || self.lines().into_iter().find(|it| it.contains(text)))
     }
 
+    /// Where its HTTP is, once it listens.
+    pub fn http(&self) -> String {
+        let line = self.wait_for_line("http at http://");
+        line[line.find("http://").expect("an address")..].trim_end().to_owned()
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) -> Vec<String> {
         self.child.kill().expect("a signal");

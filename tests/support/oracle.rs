@@ -266,7 +266,7 @@ pub fn parts(text: &str) -> Option<i128> {
 }
 
 /// A printed sum: perhaps negative, with at least two decimals.
-fn printed_parts(text: &str) -> Option<i128> {
+pub fn printed_parts(text: &str) -> Option<i128> {
     let (sign, text) = text.strip_prefix('-').map_or((1, text), |it| (-1, it));
     let decimals = text.split_once('.').map_or(0, |(_, it)| it.len());
     parts(text).filter(|_| decimals >= 2).map(|it| sign * it)

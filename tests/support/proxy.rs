@@ -49,6 +49,7 @@ struct State {
     hit: bool,
     released: bool,
     answered: bool,
+    away: bool,
 }
 
 impl Proxy {
@@ -61,6 +62,9 @@ impl Proxy {
         let of_listener = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                if of_listener.state.lock().unwrap().away {
+                    continue;
+                }
                 let connection = Connection::new(&of_listener, client);
                 thread::spawn(move || connection.run());
             }
@@ -71,6 +75,16 @@ impl Proxy {
     /// The next request with this key meets this fault.
     pub fn arm(&self, key: i16, fault: Fault) {
         *self.shared.state.lock().unwrap() = State { armed: Some((key, fault)), ..State::default() };
+    }
+
+    /// The broker can't be reached any more: connections end with their next request, and no new one is served.
+    pub fn go_away(&self) {
+        self.shared.set(|state| state.away = true);
+    }
+
+    /// It can be reached again.
+    pub fn come_back(&self) {
+        self.shared.set(|state| state.away = false);
     }
 
     /// Whether the request has come.
@@ -148,6 +162,10 @@ impl Connection {
         thread::spawn(move || pass_answers(&shared, answers, client, &watched));
         let mut held = false;
         while let Some(request) = frame(&mut self.client) {
+            if self.shared.state.lock().unwrap().away {
+                self.cut();
+                break;
+            }
             let id = [request[8], request[9], request[10], request[11]];
             match self.shared.fault(&request) {
                 Some(Fault::Lose) => continue,

@@ -1,6 +1,5 @@
 //! HTTP: metrics, health, the API and the page. A thread of its own, never on the way of a record.
 
-mod changes;
 mod connection;
 mod dead_letters;
 mod guard;

@@ -6,9 +6,12 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// An answer that is an error.
+/// An answer that is an error. Small, since every answer may be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
     status: StatusCode,
     kind: &'static str,
     title: &'static str,
@@ -33,27 +36,27 @@ struct Body<'a> {
 impl Problem {
     /// `kind` is the last part of its `type`; `detail` is about this one case.
     pub(super) fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, title, detail: detail.into(), hint: String::new(), more: BTreeMap::new(), header: None }
+        Self(Box::new(Parts { status, kind, title, detail: detail.into(), hint: String::new(), more: BTreeMap::new(), header: None }))
     }
 
     /// With what to do.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.0.hint = hint.into();
         self
     }
 
     /// With a member of its own.
     #[must_use]
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.more.insert(name, value.into());
+        self.0.more.insert(name, value.into());
         self
     }
 
     /// With a header of its own.
     #[must_use]
     pub(super) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
-        self.header = Some((name, value.into()));
+        self.0.header = Some((name, value.into()));
         self
     }
 
@@ -92,17 +95,17 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = Body {
-            r#type: format!("urn:goyt:problem:{}", self.kind),
-            title: self.title,
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            hint: &self.hint,
-            more: &self.more,
+            r#type: format!("urn:goyt:problem:{}", self.0.kind),
+            title: self.0.title,
+            status: self.0.status.as_u16(),
+            detail: &self.0.detail,
+            hint: &self.0.hint,
+            more: &self.0.more,
         };
         // A struct of texts and a number can always be written.
         let text = serde_json::to_string_pretty(&body).unwrap_or_default();
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
-        if let Some((name, Ok(value))) = self.header.map(|(name, value)| (name, HeaderValue::from_str(&value))) {
+        let mut response = (self.0.status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
+        if let Some((name, Ok(value))) = self.0.header.map(|(name, value)| (name, HeaderValue::from_str(&value))) {
             response.headers_mut().insert(name, value);
         }
         response

@@ -9,10 +9,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use crate::adapters::http::dead_letters::{self, changes};
 use crate::adapters::http::guard::{self, Gate};
 use crate::adapters::http::problem::Problem;
 use crate::adapters::http::served::Served;
-use crate::adapters::http::{changes, dead_letters, health, lag, openapi, page, stores, tasks, topologies};
+use crate::adapters::http::{health, lag, openapi, page, stores, tasks, topologies};
 
 /// The most bytes of a request's body.
 const BODY_MAX: usize = 256 << 10;

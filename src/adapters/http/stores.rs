@@ -24,7 +24,7 @@ const PATH: &str = "/api/v1/stores/";
 /// Entries handed out at a time when nobody says.
 const ENTRIES: usize = 100;
 /// The most entries handed out at a time.
-pub(super) const ENTRIES_MAX: usize = 1_000;
+const ENTRIES_MAX: usize = 1_000;
 
 /// The stores, with what this instance has of them.
 #[derive(Debug, Serialize)]

@@ -4,13 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use serde_json::Value as Json;
-
 use super::{Play, Stage};
 use crate::adapters::memory::access::MemoryAccess;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::memory::Memory;
 use crate::cli::signals::Stop;
+use crate::cli::topology_test::Entry;
 use crate::cli::topology_test::run::entry;
 use crate::runtime::operations::access::Access;
 use crate::runtime::status::{Change, Report};
@@ -82,11 +81,11 @@ impl Stage for Embedded {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let only = "Log and state are in the memory of this process: they end with it, and no other client sees them.";
+        let only = "All of it is in memory: it ends with this process, and no other client sees it.";
         vec![only.to_owned(), "The same on a real Kafka, with a worker killed on the way: make demo-kafka".to_owned()]
     }
 
-    fn entries(&self, store: &str) -> Option<Result<Vec<(Vec<Json>, Json)>, String>> {
+    fn entries(&self, store: &str) -> Option<Result<Vec<Entry>, String>> {
         let mut entries = Vec::new();
         for part in &self.memory.plan.subtopologies {
             for found in part.stores.iter().filter(|it| format!("{}.{}", part.topology, it.id) == store) {
@@ -94,7 +93,7 @@ impl Stage for Embedded {
                     let task = format!("{}.{}_{partition}", part.topology, part.name);
                     for (key, value) in self.memory.stores.entries(&task, &found.id).unwrap_or_default() {
                         match entry(found, &key, &value) {
-                            Ok(it) => entries.extend(it.map(|it| (it.key, it.value))),
+                            Ok(it) => entries.extend(it),
                             Err(error) => return Some(Err(error.to_string())),
                         }
                     }

@@ -8,8 +8,9 @@ use super::course::{Played, read_topic};
 use super::{Play, Stage};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::scenario::amount;
-use crate::cli::scenario::tally::{self, Key, Sums};
+use crate::cli::scenario::tally::{self, ByKey, Sums};
 use crate::cli::scenario::{By, Comparison, Figures, Picture};
+use crate::cli::topology_test::Entry;
 use crate::engine::plan::Role;
 use crate::engine::record::{Millis, Offset};
 use crate::runtime::operations::access::ReadRecord;
@@ -108,15 +109,15 @@ struct Gathered<'p> {
     /// The first records, by time and place.
     first: BTreeMap<(Option<Millis>, i32, Offset), Json>,
     /// The last record of each key.
-    last: BTreeMap<Key, Json>,
+    last: ByKey<Json>,
     count: usize,
 }
 
 impl<'p> Looked<'p> {
     fn of(play: &Play<'p>) -> Self {
         let comparisons =
-            play.scenario.tallies.iter().flat_map(|tally| tally.comparisons.iter().map(|it| (it, tally.name.as_str(), Sums::new())));
-        let picture = |picture| Gathered { picture, first: BTreeMap::new(), last: BTreeMap::new(), count: 0 };
+            play.scenario.tallies.iter().flat_map(|tally| tally.comparisons.iter().map(|it| (it, tally.name.as_str(), Sums::default())));
+        let picture = |picture| Gathered { picture, first: BTreeMap::new(), last: ByKey::default(), count: 0 };
         Self { figures: comparisons.collect(), pictures: play.scenario.pictures.iter().map(picture).collect() }
     }
 
@@ -183,7 +184,8 @@ impl Gathered<'_> {
         let of = if self.picture.key.is_empty() { self.count } else { self.last.len() };
         let mut records: Vec<Json> = self.first.into_values().chain(self.last.into_values()).collect();
         if let Some(top) = &self.picture.top {
-            records.sort_by_key(|it| std::cmp::Reverse(amount::parse(&field(it, top))));
+            let key = |it: &Json| self.picture.key.iter().map(|name| field(it, name)).collect::<Vec<_>>();
+            records.sort_by_cached_key(|it| (std::cmp::Reverse(amount::parse(&field(it, top))), key(it)));
         }
         let row = |json: &Json| self.picture.columns.iter().map(|it| field(json, it)).collect();
         Shown { rows: records.iter().take(self.picture.rows).map(row).collect(), of }
@@ -195,9 +197,9 @@ fn field(json: &Json, name: &str) -> String {
 }
 
 /// The figures of a store's entries; money is `12.50 KES`: its amount counts.
-fn sums_of(entries: &[(Vec<Json>, Json)], value: &str) -> Result<Sums, String> {
-    let mut sums = Sums::new();
-    for (key, fields) in entries {
+fn sums_of(entries: &[Entry], value: &str) -> Result<Sums, String> {
+    let mut sums = Sums::default();
+    for Entry { key, value: fields } in entries {
         let text = field(fields, value);
         let number = text.split(' ').next().and_then(amount::parse).ok_or_else(|| format!("{value} is no number: {fields}"))?;
         sums.insert(key.iter().map(tally::shown).collect(), number);

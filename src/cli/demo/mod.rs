@@ -16,6 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::scenario::{Scenario, file};
 use crate::cli::settings::SettingFlags;
 use crate::cli::signals::{self, Stop};
+use crate::cli::topology_test::Entry;
 use crate::cli::{Paths, mistakes, out, plan, sources};
 use crate::config::Settings;
 use crate::engine::plan::Plan;
@@ -77,8 +78,8 @@ trait Stage {
     /// What is worth knowing of this place.
     fn remarks(&self) -> Vec<String>;
 
-    /// The committed entries of a store as (key, value) in JSON; `None`: they can't be seen from here.
-    fn entries(&self, store: &str) -> Option<Result<Vec<(Vec<serde_json::Value>, serde_json::Value)>, String>>;
+    /// The committed entries of a store; `None`: they can't be seen from here.
+    fn entries(&self, store: &str) -> Option<Result<Vec<Entry>, String>>;
 
     /// Ends the application; `good`: nothing of it needs to be looked at.
     fn end(&mut self, good: bool);

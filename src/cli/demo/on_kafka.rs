@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, io};
 
-use serde_json::Value as Json;
-
 use super::{Play, Stage, course};
 use crate::adapters::kafka::KafkaAccess;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::topology_test::Entry;
 use crate::cli::{cluster, out, sources};
 use crate::runtime::operations::access::Access;
 use crate::runtime::operations::topics::{self, Creation};
@@ -139,7 +138,7 @@ impl Stage for Workers {
         vec![format!("The topics are on the Kafka at {bootstrap}, as long as that is there; the application is {application}.")]
     }
 
-    fn entries(&self, _store: &str) -> Option<Result<Vec<(Vec<Json>, Json)>, String>> {
+    fn entries(&self, _store: &str) -> Option<Result<Vec<Entry>, String>> {
         None
     }
 

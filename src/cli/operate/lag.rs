@@ -137,29 +137,29 @@ pub fn table(tasks: &[TaskLag]) -> String {
             it.instance.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     };
-    let mut rows: Vec<_> = tasks.iter().map(row).collect();
-    let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
-    tasks.iter().for_each(|it| *by_status.entry(it.status.map_or("-", LagStatus::name)).or_default() += 1);
-    let by_status: Vec<String> = by_status.into_iter().map(|(status, count)| format!("{count} {status}")).collect();
-    let none = String::new;
-    rows.push([
-        mistakes::count(tasks.len(), "task"),
-        none(),
-        none(),
-        none(),
-        none(),
-        none(),
-        tasks.iter().map(|it| it.records_behind).sum::<i64>().to_string(),
-        seconds(tasks.iter().map(|it| it.behind).max().unwrap_or(Some(0))),
-        by_status.join(", "),
-        none(),
-    ]);
+    let rows: Vec<_> = tasks.iter().map(row).collect();
     let heading = ["TOPOLOGY", "TASK", "TOPIC", "PARTITION", "COMMITTED", "END", "BEHIND", "SECONDS", "STATUS", "INSTANCE"];
-    out::table(heading, &rows)
+    let sums = format!(
+        "{}: {} behind, at most {} s; {}",
+        mistakes::count(tasks.len(), "task"),
+        mistakes::count(usize::try_from(tasks.iter().map(|it| it.records_behind).sum::<i64>()).unwrap_or(0), "record"),
+        seconds(tasks.iter().map(|it| it.behind).max().unwrap_or(Some(0))),
+        by_status(tasks.iter().map(|it| it.status))
+    );
+    format!("{}\n{sums}", out::table(heading, &rows))
+}
+
+/// How many of each: `11 ok, 1 stopped`.
+#[must_use]
+pub fn by_status(all: impl Iterator<Item = Option<LagStatus>>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    all.for_each(|it| *counts.entry(it.map_or("-", LagStatus::name)).or_default() += 1);
+    counts.into_iter().map(|(status, count)| format!("{count} {status}")).collect::<Vec<_>>().join(", ")
 }
 
 /// With one decimal, rounded up so that what is behind is never shown as 0.
-fn seconds(behind: Option<Millis>) -> String {
+#[must_use]
+pub fn seconds(behind: Option<Millis>) -> String {
     behind.map_or_else(
         || "?".to_owned(),
         |it| {
@@ -194,6 +194,13 @@ mod tests {
             task(2, 7, None, Some(LagStatus::Stopped), None),
             task(3, 1, Some(4), None, None),
         ];
-        insta::assert_snapshot!(table(&tasks), @"");
+        insta::assert_snapshot!(table(&tasks), @r"
+        TOPOLOGY  TASK             TOPIC   PARTITION  COMMITTED  END   BEHIND  SECONDS  STATUS   INSTANCE
+        orders    orders.orders_0  orders  0          100        101   0       0.0      ok       i1
+        orders    orders.orders_1  orders  1          100        1301  1200    12.4     slow     i2
+        orders    orders.orders_2  orders  2          -          108   7       ?        stopped  -
+        orders    orders.orders_3  orders  3          100        102   1       0.1      -        -
+        4 tasks: 1208 records behind, at most 12.4 s; 1 -, 1 ok, 1 slow, 1 stopped
+        ");
     }
 }

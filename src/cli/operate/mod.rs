@@ -6,4 +6,5 @@ pub mod replay;
 pub mod reset;
 pub mod store;
 pub mod tap;
+pub mod top;
 pub mod topics;

@@ -238,10 +238,18 @@ mod tests {
             value: Some(value),
             headers: &headers,
         };
-        insta::assert_snapshot!(text(&record), @"");
-        insta::assert_snapshot!(to_json(&record), @"");
+        insta::assert_snapshot!(text(&record), @r#"
+        orders/3@41  2026-01-01T10:00:00.123Z  key o-1  ORDERED@1
+          trace: abc
+          empty: null
+          {"eventType":"ORDERED","metadata":{"version":"1.2"},"total":"12.50"}
+        "#);
+        insta::assert_snapshot!(to_json(&record), @r#"{"event":"ORDERED@1","headers":[{"name":"trace","value":"abc"},{"name":"empty","value":null}],"key":"o-1","offset":41,"partition":3,"timestamp":"2026-01-01T10:00:00.123Z","topic":"orders","value":{"eventType":"ORDERED","metadata":{"version":"1.2"},"total":"12.50"}}"#);
         let bare = ReadRecord { key: None, value: None, timestamp: None, headers: &[], ..record };
-        insta::assert_snapshot!(text(&bare), @"");
+        insta::assert_snapshot!(text(&bare), @r"
+        orders/3@41  key null
+          null
+        ");
     }
 
     #[test]

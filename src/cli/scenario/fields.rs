@@ -16,9 +16,9 @@ const WAYS: [&str; 6] = ["text", "choice", "integer", "decimal", "from", "ago"];
 pub(super) fn read_object(node: &Node, made: &mut Vec<String>, reading: &mut Reading<'_, '_>) -> Vec<(String, Field)> {
     let mut fields = Vec::new();
     for (name, node) in reading.map(node, "fields").map(|it| it.entries).unwrap_or_default() {
-        if let Some(field) = read(node, made, reading) {
-            fields.push((name.text.clone(), field));
-        }
+        // One that has mistakes is still a field: what names it is not blamed as well.
+        let field = read(node, made, reading).unwrap_or(Field::Count);
+        fields.push((name.text.clone(), field));
         made.push(name.text.clone());
     }
     fields

@@ -75,8 +75,9 @@ fn read_template(node: &Node, plan: &Plan, reading: &mut Reading<'_, '_>) -> Opt
     Some(Template {
         name: name?.to_owned(),
         share: number_of(&fields, "share", 1, 1, reading),
-        topic: topic?,
-        key: key?,
+        // What could not be read is told: what names these records is not blamed as well.
+        topic: topic.unwrap_or_default(),
+        key: key.unwrap_or_default(),
         repeated: number_of(&fields, "repeated", 0, 0, reading),
         locals,
         value,

@@ -10,9 +10,6 @@ mod random;
 pub mod tally;
 mod tally_file;
 
-#[cfg(test)]
-mod tests;
-
 /// A scenario file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {

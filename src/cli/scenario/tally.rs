@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 use serde_json::Value as Json;
 
 use super::amount::{self, Amount};
@@ -9,7 +11,10 @@ use super::generator::{Made, unquoted};
 use super::{Addend, By, Tally};
 
 /// Figures by key.
-pub type Sums = BTreeMap<Key, Amount>;
+pub type Sums = ByKey<Amount>;
+
+/// Something for each key; there are many, and most are looked up for each record.
+pub type ByKey<T> = HashMap<Key, T, FxBuildHasher>;
 
 /// The values of the key's fields, as plain text.
 pub type Key = Vec<String>;
@@ -79,7 +84,7 @@ pub fn shown(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The differences between what must be and what was found, one line each.
+/// The differences between what must be and what was found, one line each, sorted.
 #[must_use]
 pub fn differences(expected: &Sums, found: &Sums) -> Vec<String> {
     let name = |key: &Key| if key.is_empty() { "all".to_owned() } else { key.join(" ") };
@@ -94,5 +99,6 @@ pub fn differences(expected: &Sums, found: &Sums) -> Vec<String> {
     for (key, found) in found.iter().filter(|it| !expected.contains_key(it.0)) {
         lines.push(format!("{}: expected nothing, found {}", name(key), amount::text(*found)));
     }
+    lines.sort();
     lines
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, IsTerminal as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -34,8 +35,6 @@ A record goes back with key, value and headers as they were, together with the m
 a second redrive, a crash or `kill -9` in the middle sends nothing twice and loses nothing; run it again. \
 Exit code 1 when some were left as they are, or with --dry-run when some would fail.")]
 pub(super) struct Redrive {
-    #[command(flatten)]
-    change: Change,
     /// Say what would become of them now; nothing is changed
     #[arg(long)]
     dry_run: bool,
@@ -48,6 +47,8 @@ pub(super) struct Redrive {
     /// Also records that another topology, which keeps no ids, would process a second time
     #[arg(long)]
     accept_repeats: bool,
+    #[command(flatten)]
+    change: Change,
 }
 
 /// Mark dead letters as done without sending anything back
@@ -66,8 +67,6 @@ pub(super) struct Discard {
 /// What both take.
 #[derive(Debug, Args)]
 struct Change {
-    #[command(flatten)]
-    selection: Selection,
     /// All that are open: needed when nothing else says which
     #[arg(long)]
     all_open: bool,
@@ -80,6 +79,8 @@ struct Change {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    selection: Selection,
     #[command(flatten)]
     common: Common,
 }
@@ -247,7 +248,7 @@ impl Change {
         }
         out::say(&match already {
             0 => "there are no such dead letters".to_owned(),
-            _ => format!("nothing to do: {} such, all done before (`goyt dlq ls --done`)", counted(already)),
+            _ => format!("nothing to do: {}, done before (`goyt dlq ls --done`)", counted(already)),
         });
         // Whoever names something that does not exist has made a mistake; what is done already is as it was wanted.
         Ok(if already == 0 && !self.all_open { Exit::FAILED } else { Exit::OK })
@@ -267,11 +268,11 @@ impl Change {
             out::data(&format!("{} {}", counted(summary.done), action.done()));
         }
         if summary.already > 0 {
-            out::say(&format!("{} had been done before and were left alone", counted(summary.already)));
+            out::say(&format!("left alone, since they were done before: {}", counted(summary.already)));
         }
         for (refusal, (count, one)) in &summary.refused {
             let one = one.as_ref().map(|it| format!(", such as {it}")).unwrap_or_default();
-            out::say(&format!("{} left as they are{one}: {}: {}", counted(*count), refusal.code(), refusal.words()));
+            out::say(&format!("not redriven: {}{one}: {}: {}", counted(*count), refusal.code(), refusal.words()));
         }
         if summary.refused.is_empty() { Exit::OK } else { Exit::FAILED }
     }
@@ -302,5 +303,18 @@ fn who() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|it| std::env::var(it).ok().filter(|it| !it.is_empty()));
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let host = host.as_deref().map(str::trim).filter(|it| !it.is_empty());
+    let user = user.or_else(user_of_process);
     format!("{}@{}", user.as_deref().unwrap_or("unknown"), host.unwrap_or("unknown"))
+}
+
+/// The name of the user that the process belongs to, or the number.
+fn user_of_process() -> Option<String> {
+    let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or(id))
 }

@@ -24,14 +24,14 @@ Examples:
 
 Keys, values and headers are {\"text\": …}, or {\"base64\": …} where they are no UTF-8: no byte is lost.")]
 pub(super) struct Export {
-    #[command(flatten)]
-    selection: Selection,
     /// The file; one that is there is replaced
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
     /// Also those that were redriven or discarded
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    selection: Selection,
     #[command(flatten)]
     common: Common,
 }

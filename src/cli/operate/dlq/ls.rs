@@ -24,8 +24,6 @@ Examples:
   goyt dlq ls --code WRONG_TYPE --since 2h    a kind, of the last two hours
   goyt dlq ls --key 456 --all                 all of a key, also those that are done")]
 pub(super) struct Ls {
-    #[command(flatten)]
-    selection: Selection,
     /// Count by what they have in common, such as reason,step
     #[arg(long, value_name = "WHAT,…", value_delimiter = ',', value_enum)]
     group_by: Vec<By>,
@@ -38,6 +36,8 @@ pub(super) struct Ls {
     /// Show so many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
+    #[command(flatten)]
+    selection: Selection,
     #[command(flatten)]
     common: Common,
 }

@@ -67,6 +67,7 @@ impl Dlq {
 
 /// What each of these commands takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Topologies and output")]
 struct Common {
     /// Topology files, or directories with them; may be repeated [default: topologies]
     #[arg(long = "topologies", value_name = "PATH")]

@@ -264,7 +264,7 @@ mod tests {
     fn the_event_of_a_mark_is_one_of_the_contract_and_reads_back_as_the_mark() {
         let record = mark(Action::Redrive).event(&letter(7), "app", "app-audit");
         let text = String::from_utf8(record.value.clone().unwrap()).unwrap();
-        insta::assert_snapshot!(text, @r#"{"eventType":"DEAD_LETTER_REDRIVEN","eventId":"65c2d1bc-3ee4-5e31-91f9-4c8f12dae7d1","letterTopic":"orders.dlq","letterPartition":0,"letterOffset":7,"originTopic":"orders","originPartition":0,"originOffset":70,"topology":"shop","step":"decode","reasonCode":"WRONG_TYPE","reason":"schema fixed","by":"ann@desk","batch":"b1","timestamp":"2026-01-01T10:00:00Z","metadata":{"source":"app","version":"1.0"}}"#);
+        insta::assert_snapshot!(text, @r#"{"eventType":"DEAD_LETTER_REDRIVEN","eventId":"5933b496-c565-50f3-a9bf-6ae573100390","letterTopic":"orders.dlq","letterPartition":0,"letterOffset":7,"originTopic":"orders","originPartition":0,"originOffset":70,"topology":"shop","step":"decode","reasonCode":"WRONG_TYPE","reason":"schema fixed","by":"ann@desk","batch":"b1","timestamp":"2026-01-01T10:00:00Z","metadata":{"source":"app","version":"1.0"}}"#);
         let mut marks = Marks::of("app-audit");
         marks.take(record.value.as_deref()).unwrap();
         assert_eq!(marks.get(&letter(7).id, letter(7).origin.as_ref()), Some(&mark(Action::Redrive)));

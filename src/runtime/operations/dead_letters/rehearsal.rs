@@ -197,9 +197,9 @@ fn failure(effects: &Effects) -> Failure {
 /// What should be known beside the verdict.
 fn note(part: &Subtopology, letter: &Letter, would: &Would) -> Option<String> {
     match would {
-        Would::Fail(failure) if failure.code == code::TOO_OLD => {
-            Some("stream time only grows: it passes with a longer `window` or `late: process`, never by waiting".to_owned())
-        }
+        Would::Fail(failure) if failure.code == code::TOO_OLD => Some(
+            "stream time only grows: it passes with `late: process` (or a longer `window`, after a reset), never by waiting".to_owned(),
+        ),
         Would::Fail(_) | Would::Stop(_) => None,
         Would::Pass(_) | Would::Nothing(_)
             if letter.reason == code::TOO_OLD && rejects_late(&part.steps) && part.topology == letter.topology =>

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn an_event_says_all_of_a_report() {
-        insta::assert_snapshot!(report().event(), @"");
+        insta::assert_snapshot!(report().event(), @r#"{"address":"host:8080","application":"shop","committed":40,"eventId":"2d5846c1-405b-5a67-8f6e-f545c6627772","eventType":"LAG_REPORTED","instance":"i1","metadata":{"source":"goyt","version":"1.0"},"partition":3,"position":41,"recordsBehind":9,"secondsBehind":12.045,"status":"slow","task":"orders.orders_3","timestamp":"2026-01-01T10:00:00.123Z","topic":"orders","topology":"orders","visibleEnd":50}"#);
         let bare = LagReport { address: None, committed: None, behind: 0, ..report() };
         for report in [report(), bare, LagReport { behind: 7, status: LagStatus::Blocked, ..report() }] {
             assert_eq!(read(report.event().to_string().as_bytes()), Some(report));

@@ -76,11 +76,9 @@ impl Fold {
             }
             StoreKind::Unique | StoreKind::Allot | StoreKind::Aggregate => None,
         };
-        let counts = |(key, value): &(&Box<[u8]>, &u64)| {
-            dedup_keys::id_of(key).is_none() || oldest.is_none_or(|oldest| oldest <= value.cast_signed())
-        };
+        let counts = |key: &[u8], value: u64| dedup_keys::id_of(key).is_none() || oldest.is_none_or(|oldest| oldest <= value.cast_signed());
         let mut result = StoreDifference::default();
-        for (key, value) in self.entries.iter().filter(counts) {
+        for (key, value) in self.entries.iter().filter(|(key, value)| counts(key, **value)) {
             result.live_digest = result.live_digest.wrapping_add(weigh(key, *value));
             match replay.entries.get(key) {
                 Some(other) if other == value => result.same += 1,
@@ -88,7 +86,7 @@ impl Fold {
                 None => result.only_live.push(key.clone()),
             }
         }
-        for (key, value) in replay.entries.iter().filter(counts) {
+        for (key, value) in replay.entries.iter().filter(|(key, value)| counts(key, **value)) {
             result.replay_digest = result.replay_digest.wrapping_add(weigh(key, *value));
             if !self.entries.contains_key(key) {
                 result.only_replay.push(key.clone());

@@ -128,8 +128,9 @@ fn fields(object: &BTreeMap<&str, &RawValue>, hash: &mut Sha1) {
     for (name, value) in object {
         part(hash, name.as_bytes());
         let text = value.get();
-        match (text.as_bytes().first(), serde_json::from_str::<BTreeMap<&str, &RawValue>>(text)) {
-            (Some(b'{'), Ok(inner)) => fields(&inner, hash),
+        let inner = text.starts_with('{').then(|| serde_json::from_str::<BTreeMap<&str, &RawValue>>(text));
+        match inner {
+            Some(Ok(inner)) => fields(&inner, hash),
             _ => part(hash, text.as_bytes()),
         }
     }

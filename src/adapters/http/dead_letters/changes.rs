@@ -26,9 +26,9 @@ use crate::runtime::operations::dead_letters::rehearsal::{Outlook, Rehearsal, Wo
 /// Letters that something is done about when nobody says.
 const CHANGES: u64 = 500;
 /// The most letters of one request: it must end in time.
-pub(super) const CHANGES_MAX: u64 = 2_000;
+const CHANGES_MAX: u64 = 2_000;
 /// The most ids of one request.
-pub(super) const IDS_MAX: usize = 500;
+const IDS_MAX: usize = 500;
 /// A record that was sent back so often already is not sent again.
 const REDRIVES_MAX: u32 = 5;
 /// The longest reason, characters.
@@ -75,12 +75,12 @@ struct Refused {
 }
 
 /// `POST /api/v1/dead-letters/redrive`
-pub(super) async fn redrive(served: State<Arc<Served>>, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(in crate::adapters::http) async fn redrive(served: State<Arc<Served>>, body: Bytes) -> Result<Json<Value>, Problem> {
     change(served, &body, Action::Redrive).await
 }
 
 /// `POST /api/v1/dead-letters/discard`
-pub(super) async fn discard(served: State<Arc<Served>>, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(in crate::adapters::http) async fn discard(served: State<Arc<Served>>, body: Bytes) -> Result<Json<Value>, Problem> {
     change(served, &body, Action::Discard).await
 }
 

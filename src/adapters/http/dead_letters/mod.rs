@@ -1,5 +1,7 @@
 //! `GET /api/v1/dead-letters`: what could not be processed, the latest first, and how many for which reason.
 
+pub(super) mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use crate::runtime::operations::dead_letters::{self, Error};
 /// Letters handed out at a time when nobody says.
 const LETTERS: usize = 50;
 /// The most letters handed out at a time.
-pub(super) const LETTERS_MAX: usize = 500;
+const LETTERS_MAX: usize = 500;
 /// How long the topics are gone through for one answer.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// The most groups handed out; there are more only with `group=key`.
@@ -29,7 +31,7 @@ const GROUPS_MAX: usize = 100;
 /// Which letters are asked for; what is not said is not asked.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct FilterText {
+struct FilterText {
     topic: Option<String>,
     reason: Option<String>,
     step: Option<String>,
@@ -42,7 +44,7 @@ pub(super) struct FilterText {
 
 impl FilterText {
     /// As dead letters are held against it; `ids` alone, when there are some.
-    pub(super) fn filter(self, ids: BTreeSet<LetterId>, state: Done) -> Result<Filter, Problem> {
+    fn filter(self, ids: BTreeSet<LetterId>, state: Done) -> Result<Filter, Problem> {
         let time = |name: &str, text: Option<String>| text.map(|it| millis(name, &it)).transpose();
         let (since, until) = (time("since", self.since)?, time("until", self.until)?);
         let Self { topic, reason, step, topology, key, .. } = self;

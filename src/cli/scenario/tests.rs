@@ -1,1 +1,0 @@
-//! Scenarios: what the generator makes, and what it counts.
