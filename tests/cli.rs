@@ -285,8 +285,10 @@ fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
     let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a"), http];
     let mut process = command(folder.path(), &["run"], &settings).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let mut said: Vec<String> = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka")).collect();
-    assert!(said.pop().unwrap().contains("http at http://127.0.0.1:"), "who probes is answered from now on");
+    let said = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka"));
+    // Log lines begin with a time.
+    let (logged, said): (Vec<String>, Vec<String>) = said.partition(|it| it.starts_with("20"));
+    assert!(logged.iter().any(|it| it.contains("http at http://127.0.0.1:")), "who probes is answered from now on: {logged:?}");
     insta::assert_snapshot!(said.join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r"
     goyt VERSION: application goyt, instance a, 1 worker
     Kafka at 127.0.0.1:1, state in state

@@ -60,9 +60,11 @@ fn stores_are_found_by_topology_and_name() {
     assert_eq!(sales.task(3), "shop.by-shop_3");
     let among = ["shop.by-shop_3", "shop.orders_3", "shop.by-shop_x", "other.by-shop_3"].map(str::to_owned);
     assert_eq!(sales.tasks(&among), ["shop.by-shop_3"]);
-    for (name, hint) in
-        [("sales", "did you mean shop.sales?"), ("shop.sums", "there are shop.dedup, shop.numbers, shop.receipts, shop.sales, shop.cities")]
-    {
+    for (name, hint) in [
+        ("sales", "did you mean `shop.sales`?"),
+        ("shop.sale", "did you mean `shop.sales`?"),
+        ("accounts", "the stores are: `shop.dedup`, `shop.numbers`, `shop.receipts`, `shop.sales`, `shop.cities`"),
+    ] {
         let mistake = find(&plan, name).unwrap_err();
         assert!(mistake.missing);
         assert_eq!(mistake.hint, hint);
