@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what building and testing need, and says what it does. Does nothing, in well under a second, when all is there.
 #   setup.sh build    compilers, libraries, the prebuilt RocksDB
-#   setup.sh test     the same, Java and Maven for the Kafka broker of the tests, and Prometheus
+#   setup.sh test     the same, Java and Maven for the Kafka broker of the tests, Prometheus, and Chromium
 # Missing packages are installed with apt where that is possible without asking; else one line says what to install.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -46,6 +46,8 @@ if ! has_java; then declare -n list=$java; list+=(java); fi
 if ! has mvn; then declare -n list=$java; list+=(maven); fi
 # promtool judges what /metrics answers, and the rules in deploy/; a test runs a Prometheus.
 if [ "$purpose" = test ]; then has promtool || required+=(prometheus); fi
+# The page is tested as a browser shows it.
+if [ "$purpose" = test ]; then has chromium || has chromium-browser || has google-chrome || required+=(chromium); fi
 
 may_install() { has apt-get && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }

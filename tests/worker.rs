@@ -96,6 +96,7 @@ fn counting() -> Arc<Plan> {
     };
     Arc::new(Plan {
         application_id: "app".into(),
+        descriptions: Default::default(),
         topics: vec![
             topic("in", Role::Input),
             topic("out", Role::Output),

@@ -2,6 +2,8 @@
 //!
 //! A topology is cut at its `key` steps into subtopologies; a subtopology × a partition of its source topic is a task.
 
+use std::collections::BTreeMap;
+
 use crate::engine::expr::{Expr, Otherwise, Slot};
 use crate::engine::record::TopicId;
 use crate::engine::schema::ObjectSchema;
@@ -12,6 +14,8 @@ use crate::engine::value::Type;
 pub struct Plan {
     /// `application.id`: the consumer group, and the prefix of internal topics.
     pub application_id: String,
+    /// What each topology is for, by name; for people.
+    pub descriptions: BTreeMap<String, String>,
     /// All topics that are read or written; [`TopicId`] is the index here.
     pub topics: Vec<Topic>,
     /// The subtopologies of all topologies, in the order of topology name, then of the steps that begin them.

@@ -7,6 +7,7 @@ mod guards;
 mod health;
 mod letters;
 mod openapi;
+mod page;
 mod shapes;
 mod site;
 mod state;

@@ -117,7 +117,7 @@ fn a_reader_does_not_keep_a_database_from_being_opened_again_after_a_full_disk()
 // Nobody has it open.
 
 fn application(part: Subtopology) -> Plan {
-    Plan { application_id: "app".to_owned(), topics: Vec::new(), subtopologies: vec![part] }
+    Plan { application_id: "app".to_owned(), descriptions: Default::default(), topics: Vec::new(), subtopologies: vec![part] }
 }
 
 fn offline(place: &Place, plan: &Plan) -> Result<OfflineStores, StoreError> {

@@ -77,7 +77,8 @@ impl<'p> Graph<'p> {
             let source = graph.topic(part.source);
             graph.steps(part, &part.steps, &source);
         }
-        Topology { name: topology.to_owned(), description: String::new(), nodes: graph.nodes, edges: graph.edges }
+        let description = plan.descriptions.get(topology).cloned().unwrap_or_default();
+        Topology { name: topology.to_owned(), description, nodes: graph.nodes, edges: graph.edges }
     }
 
     /// The steps of one way. An `emit` stands beside it: the steps after it follow the step before it.

@@ -73,13 +73,14 @@ pub fn plan(application_id: &str, sources: &Sources) -> Result<Plan, Vec<Mistake
         }
     }
     let mut topics = Topics::of(application_id);
+    let descriptions = checked.iter().map(|(name, (topology, _))| (name.clone(), topology.description.clone())).collect();
     let mut subtopologies = Vec::new();
     for (_, (topology, mut mistakes)) in checked {
         subtopologies.extend(cut::cut(&topology, &mut topics, &mut mistakes));
         found.extend(mistakes.into_sorted());
     }
     if found.is_empty() {
-        return Ok(Plan { application_id: application_id.to_owned(), topics: topics.into_topics(), subtopologies });
+        return Ok(Plan { application_id: application_id.to_owned(), descriptions, topics: topics.into_topics(), subtopologies });
     }
     found.sort_by(|a, b| (&a.file, a.span.start, a.span.end).cmp(&(&b.file, b.span.start, b.span.end)));
     Err(found)

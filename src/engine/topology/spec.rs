@@ -15,6 +15,8 @@ use crate::engine::plan::Late;
 pub struct TopologySpec<'t> {
     /// Its name.
     pub name: Option<Word<'t>>,
+    /// What it is for, in words.
+    pub description: Option<&'t str>,
     /// What it reads.
     pub inputs: Vec<InputSpec<'t>>,
     /// What it does.
@@ -61,12 +63,10 @@ pub fn read<'t>(root: &'t Node, mistakes: &mut Mistakes<'_>) -> TopologySpec<'t>
     let mut reading = Reading { mistakes };
     let Some(fields) = reading.shaped(root, &format::TOPOLOGY) else { return TopologySpec::default() };
     let name = fields.get("topology").and_then(|it| reading.topology_name(it));
-    if let Some(it) = fields.get("description") {
-        reading.scalar(it, "the description");
-    }
+    let description = fields.get("description").and_then(|it| reading.scalar(it, "the description")).map(|it| it.text.trim());
     let inputs = fields.get("inputs").and_then(|it| reading.inputs(it)).unwrap_or_default();
     let steps = fields.get("steps").and_then(|it| reading.steps(it)).unwrap_or_default();
-    TopologySpec { name, inputs, steps }
+    TopologySpec { name, description, inputs, steps }
 }
 
 impl<'t> Reading<'_, '_> {

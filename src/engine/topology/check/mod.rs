@@ -33,6 +33,8 @@ const KEYS_MAX: usize = 16;
 pub struct Checked {
     /// Its name.
     pub name: String,
+    /// What it is for, in words; may be empty.
+    pub description: String,
     /// The topic that it reads, and where that is named.
     pub input: (String, Span),
     /// The events that it reads; their slots are not set yet.
@@ -85,6 +87,7 @@ pub struct StoreDraft {
 pub fn check(spec: &TopologySpec<'_>, schemas: &Schemas, mistakes: &mut Mistakes<'_>) -> Checked {
     let mut checking = Checking { mistakes, schemas, out: Checked::default(), event_slots: BTreeMap::new() };
     checking.out.name = spec.name.map(|it| it.text.to_owned()).unwrap_or_default();
+    checking.out.description = spec.description.unwrap_or_default().to_owned();
     let mut way = Way::default();
     let mut steps = Vec::new();
     if let Some(input) = spec.inputs.first() {

@@ -57,7 +57,7 @@ fn plan() -> Plan {
         ("app-shop-by-buyer-repartition", Role::Repartition),
         ("app-shop-totals-changelog", Role::Changelog),
     ];
-    Plan { application_id: "app".into(), topics: topics.map(topic).to_vec(), subtopologies: Vec::new() }
+    Plan { application_id: "app".into(), descriptions: BTreeMap::default(), topics: topics.map(topic).to_vec(), subtopologies: Vec::new() }
 }
 
 fn group(members: usize) -> Option<Group> {

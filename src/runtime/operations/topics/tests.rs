@@ -13,7 +13,7 @@ const TOPICS: [(&str, Role, Option<u16>); 6] = [
 
 fn plan() -> Plan {
     let topic = |(name, role, like): (&str, Role, Option<u16>)| Topic { name: name.into(), role, like: like.map(TopicId) };
-    Plan { application_id: "app".into(), topics: TOPICS.map(topic).to_vec(), subtopologies: Vec::new() }
+    Plan { application_id: "app".into(), descriptions: BTreeMap::default(), topics: TOPICS.map(topic).to_vec(), subtopologies: Vec::new() }
 }
 
 fn found(topics: &[(&str, i32, &str)]) -> BTreeMap<String, TopicFound> {
