@@ -32,7 +32,7 @@ fn the_page_shows_topologies_tasks_dead_letters_and_stores() {
         ("that all is well", "all 6 tasks run"),
         ("a topic", ">orders</text>"),
         ("a repartition topic by its step", ">by-shop</text>"),
-        ("a step that rejects", "1 dead"),
+        ("a step that rejects", " dead</text>"),
         ("a store beside its step", "▤ sales"),
         ("the tasks of this instance", "here (this one)"),
         ("a dead letter's reason", ">PIECES</td>"),
