@@ -181,7 +181,18 @@ impl ClientSettings {
 
     /// A reader of topics by name, which asks for the offsets of this group.
     pub(super) fn topic_reader(&self, group: &str) -> Result<ClientConfig, LogError> {
-        self.outside(self.consumer.clone(), group, "reader")
+        let mut properties = self.consumer.clone();
+        // The end of a topic that is followed may be told a little later; asking for it all the time costs the broker.
+        properties.entry("fetch.wait.max.ms".to_owned()).or_insert_with(|| "100".to_owned());
+        self.outside(properties, group, "reader")
+    }
+
+    /// The same, for a single record here and there: one fetch for each partition, of little more than a batch.
+    pub(super) fn topic_peeker(&self, group: &str) -> Result<ClientConfig, LogError> {
+        let little = [("queued.min.messages", "1"), ("queued.max.messages.kbytes", "1024"), ("fetch.message.max.bytes", "65536")];
+        let mut properties = self.consumer.clone();
+        properties.extend(little.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        self.outside(properties, group, "peeker")
     }
 
     /// A reader that is no member of its group, and commits nothing.

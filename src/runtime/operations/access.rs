@@ -69,6 +69,14 @@ pub trait Access: Send + Sync {
     /// When the client refuses its properties.
     fn reader(&self, group: &str) -> Result<Box<dyn TopicReader>, LogError>;
 
+    /// A reader for a single record here and there: as [`Access::reader`], but it fetches as little ahead as the client can.
+    ///
+    /// # Errors
+    /// When the client refuses its properties.
+    fn peeker(&self, group: &str) -> Result<Box<dyn TopicReader>, LogError> {
+        self.reader(group)
+    }
+
     /// A writer, with this transactional id or without transactions.
     ///
     /// # Errors

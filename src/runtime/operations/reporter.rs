@@ -144,7 +144,7 @@ impl Reporter {
         }
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
-            None => self.access.reader(&self.about.application)?,
+            None => self.access.peeker(&self.about.application)?,
         };
         let positions: BTreeMap<&Place, Offset> = shown.iter().map(|it| (&it.place, it.position)).collect();
         let places: Vec<Place> = positions.keys().map(|it| (*it).clone()).collect();

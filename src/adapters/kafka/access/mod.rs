@@ -25,7 +25,11 @@ impl KafkaAccess {
 
 impl Access for KafkaAccess {
     fn reader(&self, group: &str) -> Result<Box<dyn TopicReader>, LogError> {
-        Ok(Box::new(KafkaTopicReader::new(&self.settings, group)?))
+        Ok(Box::new(KafkaTopicReader::new(&self.settings, &self.settings.topic_reader(group)?)?))
+    }
+
+    fn peeker(&self, group: &str) -> Result<Box<dyn TopicReader>, LogError> {
+        Ok(Box::new(KafkaTopicReader::new(&self.settings, &self.settings.topic_peeker(group)?)?))
     }
 
     fn writer(&self, transactional_id: Option<&str>) -> Result<Box<dyn TopicWriter>, LogError> {

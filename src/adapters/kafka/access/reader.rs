@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use rdkafka_sys::types::RDKafkaRespErr as Code;
 
 use crate::adapters::kafka::admin::KafkaAdmin;
@@ -53,10 +54,9 @@ impl Callbacks for Heard {
 }
 
 impl KafkaTopicReader {
-    pub(super) fn new(settings: &ClientSettings, group: &str) -> Result<KafkaTopicReader, LogError> {
+    pub(super) fn new(settings: &ClientSettings, config: &ClientConfig) -> Result<KafkaTopicReader, LogError> {
         let heard = Arc::new(Heard { lines: LogLines::new("reader"), errors: ClientErrors::default() });
-        let client = Client::new(Kind::Consumer, &settings.topic_reader(group)?, Arc::<Heard>::clone(&heard))
-            .map_err(|it| log_error(&it, "make a reader"))?;
+        let client = Client::new(Kind::Consumer, config, Arc::<Heard>::clone(&heard)).map_err(|it| log_error(&it, "make a reader"))?;
         let reader = Reader::new(Arc::new(client), Arc::new(Topics::new(Vec::new())));
         Ok(KafkaTopicReader { settings: settings.clone(), admin: None, reader, heard, names: Vec::new(), places: BTreeMap::new() })
     }

@@ -16,7 +16,7 @@ const PEEK_WAIT: Duration = Duration::from_millis(20);
 /// Waits in one turn, 2 s in all.
 const WAITS_MAX: usize = 100;
 /// Records taken at a time; all but the first of each partition are dropped.
-const BATCH: usize = 100;
+const BATCH: usize = 10_000;
 
 /// What was seen, so that it need not be looked at again.
 #[derive(Debug, Default)]
