@@ -29,7 +29,7 @@ use crate::runtime::status::{Change, Report};
 #[command(after_help = "\
 Examples:
   goyt replay --topology shop                          from the first record, then compare: identical, or what differs
-  goyt replay --topology shop --rate 5000              at most 5,000 records a second
+  goyt replay --topology shop --rate 0                 as fast as it goes
   goyt replay --topology shop --from time:2026-01-31T00:00:00Z --partial
   goyt replay --topology shop --promote --reason 'total was wrong before 1.4'
   goyt replay --topology shop --discard                delete what the replay left
@@ -50,9 +50,9 @@ pub struct Replay {
     /// Replay although not everything can be compared, and compare the rest
     #[arg(long)]
     partial: bool,
-    /// At most so many records a second
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    rate: Option<u64>,
+    /// At most so many records a second, so that the live application is not held up; 0: as fast as it goes
+    #[arg(long, value_name = "N", default_value_t = RATE)]
+    rate: u64,
     /// Replay, compare, then take the replayed state over; the application must be stopped
     #[arg(long, requires = "reason", conflicts_with_all = ["partial", "discard"])]
     promote: bool,
@@ -68,6 +68,8 @@ pub struct Replay {
     settings: SettingFlags,
 }
 
+/// Records a second of a replay when nobody says: measured to leave the live application's times as they are.
+const RATE: u64 = 20_000;
 /// How much the replay gives way to others that want the processor.
 const NICENESS: i32 = 10;
 /// Time between two lines of progress, when nobody watches.
@@ -141,7 +143,7 @@ impl Replay {
             stop: &stop,
             progress: &mut progress,
         };
-        let request = Request { begin: self.from, partial: self.partial, rate: self.rate };
+        let request = Request { begin: self.from, partial: self.partial, rate: Some(self.rate).filter(|it| *it != 0) };
         let replayed = match replay::run(shadow, request, &mut site) {
             Err(error @ Error::Refused { .. }) => {
                 // Nothing was done: nothing stays.
