@@ -1,10 +1,8 @@
 //! A plan in words: which topologies it has, what each part reads, keeps and writes.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
-use crate::engine::plan::{Operator, Plan, Role, Step, Subtopology};
+use crate::engine::plan::{Plan, Role, Subtopology};
 use crate::engine::record::TopicId;
 
 /// A topology, for people and for JSON.
@@ -72,25 +70,5 @@ fn topic(plan: &Plan, id: TopicId) -> String {
 }
 
 fn written(part: &Subtopology) -> Vec<TopicId> {
-    let mut topics = BTreeSet::new();
-    collect(&part.steps, &mut topics);
-    topics.into_iter().chain(part.dead_letters).collect()
-}
-
-fn collect(steps: &[Step], topics: &mut BTreeSet<TopicId>) {
-    for step in steps {
-        match &step.operator {
-            Operator::Key { to, .. } => drop(topics.insert(*to)),
-            Operator::Emit(emit) => drop(topics.insert(emit.to)),
-            Operator::Branch(cases) => cases.iter().for_each(|it| collect(&it.steps, topics)),
-            Operator::Let(_)
-            | Operator::Require { .. }
-            | Operator::Filter { .. }
-            | Operator::Split(_)
-            | Operator::Dedup { .. }
-            | Operator::Unique { .. }
-            | Operator::Allot { .. }
-            | Operator::Aggregate(_) => {}
-        }
-    }
+    part.written().into_iter().chain(part.dead_letters).collect()
 }

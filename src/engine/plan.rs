@@ -2,7 +2,7 @@
 //!
 //! A topology is cut at its `key` steps into subtopologies; a subtopology × a partition of its source topic is a task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::expr::{Expr, Otherwise, Slot};
 use crate::engine::record::TopicId;
@@ -26,23 +26,26 @@ impl Plan {
     /// The source topics of the subtopologies that write a repartition topic.
     #[must_use]
     pub fn feeders(&self, repartition: TopicId) -> Vec<TopicId> {
-        fn writes(steps: &[Step], topic: TopicId) -> bool {
-            steps.iter().any(|it| match &it.operator {
-                Operator::Key { to, .. } => *to == topic,
-                Operator::Branch(cases) => cases.iter().any(|case| writes(&case.steps, topic)),
-                Operator::Let(_)
-                | Operator::Require { .. }
-                | Operator::Filter { .. }
-                | Operator::Split(_)
-                | Operator::Dedup { .. }
-                | Operator::Unique { .. }
-                | Operator::Allot { .. }
-                | Operator::Aggregate(_)
-                | Operator::Emit(_) => false,
-            })
-        }
-        let feeders = self.subtopologies.iter().filter(|it| writes(&it.steps, repartition));
+        let feeders = self.subtopologies.iter().filter(|it| it.written().contains(&repartition));
         feeders.map(|it| it.source).collect()
+    }
+}
+
+fn collect(steps: &[Step], topics: &mut BTreeSet<TopicId>) {
+    for step in steps {
+        match &step.operator {
+            Operator::Key { to, .. } => drop(topics.insert(*to)),
+            Operator::Emit(emit) => drop(topics.insert(emit.to)),
+            Operator::Branch(cases) => cases.iter().for_each(|it| collect(&it.steps, topics)),
+            Operator::Let(_)
+            | Operator::Require { .. }
+            | Operator::Filter { .. }
+            | Operator::Split(_)
+            | Operator::Dedup { .. }
+            | Operator::Unique { .. }
+            | Operator::Allot { .. }
+            | Operator::Aggregate(_) => {}
+        }
     }
 }
 
@@ -110,6 +113,14 @@ pub struct Subtopology {
 }
 
 impl Subtopology {
+    /// The topics that its steps write: outputs and repartition topics.
+    #[must_use]
+    pub fn written(&self) -> BTreeSet<TopicId> {
+        let mut topics = BTreeSet::new();
+        collect(&self.steps, &mut topics);
+        topics
+    }
+
     /// The id of the task that takes a partition: `<topology>.<subtopology>_<partition>`.
     #[must_use]
     pub fn task_id(&self, partition: i32) -> String {
