@@ -6,7 +6,6 @@ pub mod amount;
 mod fields;
 pub mod file;
 pub mod generator;
-mod random;
 pub mod tally;
 mod tally_file;
 
