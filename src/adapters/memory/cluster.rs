@@ -165,6 +165,16 @@ impl Cluster {
         Ok((partition.start(), partition.stable_end(), partition.end()))
     }
 
+    /// Whether a partition has a committed record at or behind an offset.
+    #[must_use]
+    pub fn has_unread(&self, topic: &str, partition: i32, from: Offset) -> bool {
+        let mut records = Vec::new();
+        let mut state = self.state();
+        let read = state.partition(topic, partition).map(|it| (it.stable_end() < it.end(), it.read(from, 1, &mut records)));
+        // What is open may yet become one.
+        read.is_ok_and(|(open, _)| open) || !records.is_empty()
+    }
+
     /// Compacts all partitions of a topic.
     ///
     /// # Errors

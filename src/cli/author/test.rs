@@ -35,7 +35,7 @@ pub struct Test {
 }
 
 /// The folder of the test files, beside the topologies.
-const TESTS: &str = "tests";
+pub(super) const TESTS: &str = "tests";
 
 /// The application's name in a test; it stands in no record that a test sees.
 const APPLICATION: &str = "test";
@@ -94,7 +94,7 @@ fn differences(plan: &Arc<Plan>, case: &Case) -> Vec<String> {
 }
 
 /// The test files of a path: of a folder those in its `tests`, of a topology the one of its name, of a test file itself.
-fn test_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn test_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if path.is_dir() {
         let tests = path.join(TESTS);
         let folder = if tests.is_dir() { tests } else { path.to_owned() };
