@@ -7,3 +7,4 @@ pub mod random;
 pub mod run;
 pub mod stores;
 pub mod trace;
+pub mod workload;

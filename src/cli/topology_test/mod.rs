@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::engine::record::Millis;
+use crate::sim::workload::Sample;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,18 @@ pub struct TestFile {
     pub topologies: Vec<String>,
     /// The tests, in order.
     pub cases: Vec<Case>,
+}
+
+impl TestFile {
+    /// The given records of all tests, for a simulation to make others after them.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let sample = |it: &Record| {
+            let Record { topic, key, value, headers, .. } = it.clone();
+            Sample { topic, key, value, headers }
+        };
+        self.cases.iter().flat_map(|it| &it.given).map(sample).collect()
+    }
 }
 
 /// One test: the records are processed by an application that has never run before.
