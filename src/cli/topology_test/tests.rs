@@ -47,7 +47,7 @@ fn outcome() -> Outcome {
     let total = Entry { key: vec![7.into(), "KES".into()], value: serde_json::json!({ "sum": "1.50 KES" }) };
     Outcome {
         topics: BTreeMap::from([("receipts".into(), vec![receipt]), ("orders.dlq".into(), vec![dead]), ("mails".into(), vec![])]),
-        stores: BTreeMap::from([("shop.totals".into(), vec![total]), ("shop.dedup".into(), vec![])]),
+        facts: Facts { stores: BTreeMap::from([("shop.totals".into(), vec![total]), ("shop.dedup".into(), vec![])]), ..Facts::default() },
         stopped: None,
     }
 }
@@ -99,10 +99,10 @@ fn every_difference_is_named_with_its_place() {
         after(|it| { let again = receipt(it).clone(); it.topics.get_mut("receipts").unwrap().push(again) }),
         after(|it| { let mail = receipt(it).clone(); it.topics.get_mut("mails").unwrap().push(mail) }),
         after(|it| drop(it.topics.remove("receipts"))),
-        after(|it| it.stores.get_mut("shop.totals").unwrap()[0].value["sum"] = "2.00 KES".into()),
-        after(|it| it.stores.get_mut("shop.totals").unwrap()[0].key[0] = 8.into()),
-        after(|it| drop(it.stores.remove("shop.totals"))),
-        after(|it| drop(it.stores.insert("mail.totals".into(), Vec::new()))) ,
+        after(|it| it.facts.stores.get_mut("shop.totals").unwrap()[0].value["sum"] = "2.00 KES".into()),
+        after(|it| it.facts.stores.get_mut("shop.totals").unwrap()[0].key[0] = 8.into()),
+        after(|it| drop(it.facts.stores.remove("shop.totals"))),
+        after(|it| drop(it.facts.stores.insert("mail.totals".into(), Vec::new()))) ,
         after(|it| it.stopped = Some("shop.by-buyer_0: overflow".into())),
     ].join("\n"), @r#"
     receipts: record 1 (line 21): key: expected `7`, found `8`
