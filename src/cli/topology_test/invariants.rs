@@ -7,7 +7,7 @@ use super::value;
 use crate::cli::scenario::file::known_topic;
 use crate::cli::scenario::tally_file::{count, known_store, one_of};
 use crate::engine::expr::names::known_names;
-use crate::engine::plan::{Decode, Operator, Plan, Role, Step};
+use crate::engine::plan::{Decode, Operator, Plan, Role, Step, StoreKind};
 use crate::engine::record::TopicId;
 use crate::engine::topology::Mistake;
 use crate::engine::topology::mistake::Mistakes;
@@ -59,7 +59,8 @@ impl Reader<'_, '_, '_> {
             (Some(made_of), None, None) => {
                 let compare = self.reading.required(&fields, what, "compare", "compare:");
                 let made_of = self.figures(made_of, "made-of", &MADE_OF);
-                Rule::Equal { made_of: made_of?, compare: self.figures(compare?, "compare", &COMPARE)? }
+                let compare = compare.and_then(|it| self.figures(it, "compare", &COMPARE));
+                Rule::Equal { made_of: made_of?, compare: compare? }
             }
             (None, Some(node), None) => self.consecutive(node)?,
             (None, None, Some(node)) => {
@@ -114,7 +115,13 @@ impl Reader<'_, '_, '_> {
         let of = self.rows(&fields, what, &[])?;
         let field = self.reading.required(&fields, what, "field", "field: number")?;
         let field = self.field(field, &of.place)?;
-        let from = fields.get("from").map_or(Some(1), |it| count(it, self.reading))?;
+        let from = match fields.get("from") {
+            None => 1,
+            Some(node) => match self.reading.text(node)?.trim().parse() {
+                Ok(from) => from,
+                Err(_) => return self.reading.mistake(&node.span, "`from` is a whole number", "write `from: 1`"),
+            },
+        };
         Some(Rule::Consecutive { of, field, from })
     }
 
@@ -210,9 +217,17 @@ fn written(steps: &[Step], is: &dyn Fn(TopicId) -> bool, fields: &mut BTreeSet<S
     }
 }
 
-/// The fields of a store's values, and the numbers of the parts of its key.
+/// The fields of a store's values, and the numbers of the parts of its key, as entries show them.
 fn fields_of_store(plan: &Plan, store: &str) -> BTreeSet<String> {
     let stores = plan.subtopologies.iter().flat_map(|part| part.stores.iter().map(move |it| (format!("{}.{}", part.topology, it.id), it)));
-    let parts = stores.filter(|it| it.0 == store).map(|it| it.1);
-    parts.flat_map(|it| it.value.iter().map(|it| it.0.clone()).chain((1..=it.key.len()).map(|it| it.to_string()))).collect()
+    let mut fields = BTreeSet::new();
+    for (_, it) in stores.filter(|it| it.0 == store) {
+        match it.kind {
+            StoreKind::Aggregate => fields.extend(it.value.iter().map(|it| it.0.clone())),
+            StoreKind::Allot => drop(fields.insert("last".to_owned())),
+            StoreKind::Unique | StoreKind::Dedup { .. } => {}
+        }
+        fields.extend((1..=it.key.len()).map(|it| it.to_string()));
+    }
+    fields
 }

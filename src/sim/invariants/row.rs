@@ -33,7 +33,11 @@ pub(super) fn rows<'f>(of: &'f Rows, facts: &'f Facts) -> Result<Vec<Row<'f>>, S
     rows.retain(|row| of.conditions.iter().all(|it| row.meets(it)));
     if !of.once.is_empty() {
         let mut seen: BTreeSet<Key> = BTreeSet::new();
-        rows.retain(|row| seen.insert(of.once.iter().map(|it| row.field(it).as_ref().map_or_else(String::new, plain)).collect()));
+        // What has no such fields is like no other.
+        rows.retain(|row| match of.once.iter().map(|it| row.field(it).as_ref().map(plain)).collect::<Option<Key>>() {
+            Some(key) => seen.insert(key),
+            None => true,
+        });
     }
     Ok(rows)
 }
