@@ -15,6 +15,8 @@ use crate::engine::record::{Offset, TopicPartition};
 const ROOM_WAIT: Duration = Duration::from_millis(10);
 /// Transactions given up in a row after which the worker is started anew.
 const REWINDS_MAX: u32 = 10;
+/// Positions that moved over control records alone are committed when nothing else was for so long: with traffic they go with its commits.
+const IDLE_COMMIT: Duration = Duration::from_secs(1);
 /// A header of what a replay writes: the topic's number, partition and offset of the cause. The order of outputs is compared by it.
 pub(super) const REPLAY_CAUSE: &str = "goyt.replay.cause";
 /// Pause between tries of what the broker could not do yet.
@@ -25,8 +27,13 @@ impl Worker {
     pub(super) fn commit_due(&self) -> bool {
         let open = matches!(self.transaction, Transaction::None | Transaction::Open) && self.effects.is_empty();
         open && self.tasks.dirty()
-            && (self.last_commit + self.limits.commit_interval <= self.clock.elapsed()
-                || self.limits.commit_max_bytes <= self.tasks.dirty_bytes())
+            && (self.next_commit() <= self.clock.elapsed() || self.limits.commit_max_bytes <= self.tasks.dirty_bytes())
+    }
+
+    /// When what is open is to be committed.
+    pub(super) fn next_commit(&self) -> Duration {
+        let interval = self.limits.commit_interval;
+        self.last_commit + if self.tasks.has_processed() { interval } else { interval.max(IDLE_COMMIT) }
     }
 
     /// Sends what piled up. While a commit runs it stays where it is: a producer has one transaction.

@@ -99,7 +99,7 @@ pub struct Source {
     pub position: Offset,
     /// The next record to process.
     pub next: Offset,
-    /// After the last record processed and not yet part of a commit.
+    /// After the last record processed, or the control records behind it, and not yet part of a commit.
     pub consumed: Option<Offset>,
     /// So many records were processed and are not yet part of a commit.
     pub records: u64,
@@ -230,6 +230,22 @@ impl Tasks {
         self.processed += 1;
         if until.is_some_and(|it| it <= record.offset + 1) {
             self.complete.insert(record.source);
+        }
+    }
+
+    /// Nothing is left to process before `end`: the position goes over the control records and what was aborted there, and is committed as
+    /// what was processed is. Once for each end, and an end never follows from it: a commit of offsets alone writes to no topic that is read.
+    pub fn end_reached(&mut self, partition: TopicPartition, end: Offset) {
+        let runs = self.readers.get(&partition).is_some_and(|it| self.all_run(partition.topic, it));
+        let Some(source) = self.sources.get_mut(&partition).filter(|it| runs && it.halted_at.is_none()) else { return };
+        let until = self.ranges.get(&partition).map_or(Offset::MAX, |it| it.end);
+        if until <= end {
+            self.complete.insert(partition);
+        }
+        let end = end.min(until);
+        if source.next < end {
+            source.next = end;
+            source.consumed = Some(end);
         }
     }
 
@@ -388,6 +404,12 @@ impl Tasks {
     }
 
     /// Whether records were processed that are part of no commit.
+    #[must_use]
+    pub fn has_processed(&self) -> bool {
+        self.sources.values().any(|it| it.records != 0)
+    }
+
+    /// Whether a position moved that is part of no commit: behind records, or control records alone.
     #[must_use]
     pub fn dirty(&self) -> bool {
         self.sources.values().any(|it| it.consumed.is_some())

@@ -273,6 +273,9 @@ impl Worker {
         let turn = Turn { now: clock.now(), clock: &**clock, report: &**report };
         let complete = tasks.complete.len();
         let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, &turn, effects));
+        for (partition, end) in consumer.ends() {
+            tasks.end_reached(*partition, *end);
+        }
         if complete < tasks.complete.len() {
             // What comes behind a range is not looked at; pausing spares its reading.
             consumer.pause(&tasks.complete.iter().copied().collect::<Vec<_>>())?;
@@ -302,9 +305,7 @@ impl Worker {
         }
         match &self.transaction {
             Transaction::Committing(..) => COMMIT_WAIT,
-            Transaction::None | Transaction::Open if self.tasks.dirty() => {
-                (self.last_commit + self.limits.commit_interval).saturating_sub(self.clock.elapsed())
-            }
+            Transaction::None | Transaction::Open if self.tasks.has_processed() => self.next_commit().saturating_sub(self.clock.elapsed()),
             Transaction::None | Transaction::Open => IDLE_WAIT,
         }
     }

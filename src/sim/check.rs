@@ -160,8 +160,6 @@ fn replay_is_identical(plan: &Plan, site: &Site) -> Result<(), String> {
         stop: &AtomicBool::new(false),
         progress: &mut |_| site.clock.advance(Duration::from_millis(50)),
     };
-    // The last commit's markers may still be on their way.
-    site.clock.advance(Duration::from_secs(30));
     let request = Request { begin: Begin::Earliest, partial: false, rate: None };
     let report = match replay::run(&shadow, request, &mut at) {
         Ok(replayed) => replayed.report,

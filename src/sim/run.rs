@@ -74,6 +74,8 @@ const SESSION: Duration = Duration::from_secs(10);
 const FAULTY_TURNS_MAX: u64 = 20_000;
 /// Turns after everything has healed; what is not done by then never will be.
 const HEALED_TURNS_MAX: u64 = 60_000;
+/// All markers have arrived after this time.
+const MARKERS_WITHIN: Duration = Duration::from_secs(30);
 /// Turns between two looks at whether all is done.
 const LOOK_EVERY: u64 = 32;
 /// 2026-01-01T00:00:00Z
@@ -165,6 +167,9 @@ impl<'s> Run<'s> {
         }
         self.heal();
         self.drain()?;
+        // The last markers may still be on their way.
+        self.site.network.at_once();
+        self.site.clock.advance(MARKERS_WITHIN);
         self.glimpses.judge(&self.setup.plan, &self.site.cluster)?;
         check::all(self.setup, &self.site, &self.processes)
     }

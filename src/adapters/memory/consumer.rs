@@ -24,6 +24,8 @@ pub struct MemoryConsumer {
     /// It was told to give all up, and has not done so yet: it gets no records.
     giving_up: bool,
     readings: Readings,
+    /// Those of the last poll.
+    ends: Vec<(TopicPartition, Offset)>,
 }
 
 impl MemoryConsumer {
@@ -38,6 +40,7 @@ impl MemoryConsumer {
             assigned: Vec::new(),
             giving_up: false,
             readings: Readings::default(),
+            ends: Vec::new(),
         }
     }
 
@@ -92,19 +95,27 @@ impl Consumer for MemoryConsumer {
     }
 
     fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
+        self.ends.clear();
         self.cluster.state().reach(&self.name, Request::Poll)?;
         if let Some(event) = self.event()? {
             return Ok(Some(event));
         }
         let mut state = self.cluster.state();
         let mut batch = if self.giving_up { Batch::default() } else { self.readings.read(&mut state, &self.topics, max) };
-        if batch.records.is_empty() && batch.error.is_none() {
+        if !self.giving_up {
+            self.ends = self.readings.new_ends(&mut state, &self.topics);
+        }
+        if batch.records.is_empty() && batch.error.is_none() && self.ends.is_empty() {
             self.cluster.wait(state, wait);
             return Ok(None);
         }
         drop(state);
         batch.hand_out(record);
         batch.error.take().map_or(Ok(None), Err)
+    }
+
+    fn ends(&self) -> &[(TopicPartition, Offset)] {
+        &self.ends
     }
 
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, LogError> {
@@ -126,6 +137,7 @@ impl Consumer for MemoryConsumer {
 
     fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
         self.readings.clear();
+        self.ends.clear();
         for (partition, position) in positions {
             self.topics.name(partition.topic)?;
             self.readings.start(*partition, *position);
