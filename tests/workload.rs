@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::partition::Content;
-use goyt::cli::topology_test::file;
+use goyt::cli::topology_test::{file, invariants};
 use goyt::engine::plan::{Plan, Role};
 use goyt::engine::topology::{self, Sources};
+use goyt::sim::facts::Facts;
 use goyt::sim::random::Random;
 use goyt::sim::workload::{Input, Made, Sample, Shape, Workload};
 
@@ -27,20 +28,37 @@ fn most_records_are_taken_and_every_topology_writes_something() {
             let (plan, sampled) = (plan(&[name]), samples.len());
             let driver = TopologyDriver::new(Arc::clone(&plan), 3, NOW);
             let made = make(&plan, &samples, SHAPE, 1);
-            for input in made.clone() {
-                let Input { topic, key, value, headers, timestamp, .. } = input;
-                let topic = &plan.topics[usize::from(topic.0)].name;
-                driver.cluster.append(topic, None, Content { key, value, headers, timestamp }).unwrap();
-            }
-            let mut worker = driver.worker("w");
-            worker.join().unwrap();
-            driver.run_until_idle(&mut worker).unwrap();
+            feed(&driver, &plan, made.clone());
             let count = |role| driver.topics(role).iter().map(|it| driver.cluster.read_all(it).unwrap().len()).sum::<usize>();
             let (dead, written) = (count(Role::DeadLetter), count(Role::Output));
             let broken = made.iter().filter(|it| matches!(it.made, Made::Broken(_))).count();
             assert!(dead <= RECORDS * 4 / 10 && 20 <= written, "{name}, {sampled} samples: {dead} dead, {written} written");
             assert!(broken.abs_diff(dead) <= broken / 4, "{name}, {sampled} samples: {broken} broken, {dead} dead");
-            eprintln!("{name}, {sampled} samples: {dead} dead of {broken} broken, {written} written");
+        }
+    }
+}
+
+#[test]
+fn the_invariants_of_the_shipped_topologies_hold_and_an_effect_too_many_is_told() {
+    let plan = plan(&SHIPPED);
+    let samples: Vec<Sample> = SHIPPED.into_iter().flat_map(samples).collect();
+    let driver = TopologyDriver::new(Arc::clone(&plan), 3, NOW);
+    feed(&driver, &plan, make(&plan, &samples, SHAPE, 7));
+    let facts = || Facts::of(&plan, &driver.cluster, |task, store| driver.stores.entries(task, store)).unwrap();
+    let violations = |facts: &Facts| {
+        let all = SHIPPED.into_iter().flat_map(|it| invariants::read("test.yaml", &test_file(it), &plan).unwrap());
+        all.flat_map(|it| it.violations(facts)).collect::<Vec<_>>()
+    };
+    let all_right = facts();
+    assert_eq!(violations(&all_right), [""; 0]);
+    // Any record that is written twice, and any that is lost, contradicts some invariant.
+    for topic in driver.topics(Role::Output) {
+        let records = &all_right.topics[&topic];
+        for at in [0, records.len() / 2, records.len() - 1] {
+            let (mut twice, mut lost) = (all_right.clone(), all_right.clone());
+            twice.topics.get_mut(&topic).unwrap().insert(at, records[at].clone());
+            lost.topics.get_mut(&topic).unwrap().remove(at);
+            assert!(!violations(&twice).is_empty() && !violations(&lost).is_empty(), "{topic}, record {at}");
         }
     }
 }
@@ -103,6 +121,17 @@ fn make(plan: &Plan, samples: &[Sample], shape: Shape, seed: u64) -> Vec<Input> 
     (0..RECORDS).map(|n| workload.next(&mut random, at(n)).unwrap()).collect()
 }
 
+/// Writes the records, and runs a worker until nothing is left to do.
+fn feed(driver: &TopologyDriver, plan: &Plan, inputs: Vec<Input>) {
+    for Input { topic, key, value, headers, timestamp, .. } in inputs {
+        let topic = &plan.topics[usize::from(topic.0)].name;
+        driver.cluster.append(topic, None, Content { key, value, headers, timestamp }).unwrap();
+    }
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+}
+
 fn plan(topologies: &[&str]) -> Arc<Plan> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies");
     let read = |path: &Path| fs::read_to_string(path).unwrap();
@@ -114,6 +143,9 @@ fn plan(topologies: &[&str]) -> Arc<Plan> {
 }
 
 fn samples(topology: &str) -> Vec<Sample> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("topologies/tests/{topology}.yaml"));
-    file::read("test.yaml", &fs::read_to_string(path).unwrap()).unwrap().samples()
+    file::read("test.yaml", &test_file(topology)).unwrap().samples()
+}
+
+fn test_file(topology: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("topologies/tests/{topology}.yaml"))).unwrap()
 }

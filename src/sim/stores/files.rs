@@ -191,7 +191,7 @@ impl Files {
         let (skipped, count) = (random.index(entries.len()), random.between(1, BLOCK_ENTRIES));
         let mut block = entries.keys().skip(skipped).take(usize::try_from(count).unwrap_or(1));
         let Some(first) = block.next() else { return };
-        let last = block.last().unwrap_or(first);
+        let last = block.next_back().unwrap_or(first);
         self.damage.push(Damage::Block(store, first.clone(), last.clone()));
     }
 
