@@ -209,6 +209,7 @@ impl Worker {
             if writes.peek().is_none() {
                 continue;
             }
+            fail_point(fail_point::BEFORE_STORE_WRITE);
             match open.store.write(&mut writes, &positions) {
                 Ok(()) => {
                     drop(writes);
