@@ -14,57 +14,107 @@ fn report(differences: &[String]) {
     assert!(differences.is_empty(), "\n{}\n", differences.join("\n"));
 }
 
-fn content(value: Option<Vec<u8>>) -> Content {
-    Content { key: Some(b"k".to_vec()), value, headers: Vec::new(), timestamp: NOW }
+/// A record that says in a header which one it is: what comes of it says so, too.
+fn record(name: &str, value: Option<Vec<u8>>) -> Content {
+    Content { key: Some(b"k".to_vec()), value, headers: vec![("class".to_owned(), Some(name.into()))], timestamp: NOW }
 }
 
-/// The corpus in one partition, a good record behind each class: by offset, the outcome of each record.
-fn through_a_worker(classes: &[Class]) -> (Vec<String>, BTreeMap<i64, Vec<String>>) {
+/// The good record that stands behind the one of this number.
+fn next(number: usize) -> Content {
+    record(&format!("behind {number}"), Some(records::numbered(records::good().as_bytes(), 1_000 + number)))
+}
+
+/// What became of records in one partition, by their names: each output and each dead letter.
+fn outcomes(records: Vec<Content>) -> BTreeMap<String, Vec<String>> {
     let driver = TopologyDriver::new(targets::record::bad(), 1, NOW);
-    let append = |value: Option<Vec<u8>>| driver.cluster.append("in", Some(0), content(value)).is_ok();
-    let mut taken = Vec::new();
-    for (number, it) in classes.iter().enumerate() {
-        let value = it.bytes.as_ref().map(|it| records::numbered(it, number));
-        taken.push(if append(value) { "taken" } else { "refused by the broker" }.to_owned());
-        assert!(append(Some(records::numbered(records::good().as_bytes(), 1_000 + number))));
+    let mut outcomes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for it in records {
+        let name = header(&it, "class");
+        if driver.cluster.append("in", Some(0), it).is_err() {
+            outcomes.entry(name).or_default().push("refused by the broker".to_owned());
+        }
     }
     let mut worker = driver.worker("w");
     worker.join().unwrap();
     driver.run_until_idle(&mut worker).unwrap();
-    let mut outcomes: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    for letter in driver.cluster.read_all("in.dlq").unwrap() {
-        let header = |name: &str| {
-            let value = letter.content.headers.iter().find(|it| it.0 == name).and_then(|it| it.1.clone());
-            value.map(|it| String::from_utf8(it).unwrap()).unwrap_or_default()
-        };
-        let outcome = format!("{} {}", header("goyt.reason"), header("goyt.path"));
-        outcomes.entry(header("__streams.errors.offset").parse().unwrap()).or_default().push(outcome);
+    for it in driver.cluster.read_all("out").unwrap() {
+        outcomes.entry(header(&it.content, "class")).or_default().push("out".to_owned());
     }
-    (taken, outcomes)
+    for it in driver.cluster.read_all("in.dlq").unwrap() {
+        let outcome = format!("{} {}", header(&it.content, "goyt.reason"), header(&it.content, "goyt.path"));
+        outcomes.entry(header(&it.content, "class")).or_default().push(outcome);
+    }
+    outcomes
+}
+
+fn header(of: &Content, name: &str) -> String {
+    let value = of.headers.iter().find(|it| it.0 == name).and_then(|it| it.1.clone());
+    value.map(|it| String::from_utf8(it).unwrap()).unwrap_or_default()
 }
 
 #[test]
 fn each_bad_record_is_one_dead_letter_or_its_outputs_and_the_next_ones_are_processed() {
     let classes = records::all();
-    let (taken, letters) = through_a_worker(&classes);
+    let numbered = |number: usize, it: &Class| record(&it.name, it.bytes.as_ref().map(|it| records::numbered(it, number)));
+    let all = classes.iter().enumerate().flat_map(|(number, it)| [numbered(number, it), next(number)]).collect();
+    let found = outcomes(all);
     let mut differences = Vec::new();
-    let mut offset = 0;
-    for (it, taken) in classes.iter().zip(&taken) {
-        let found = match (taken.as_str(), letters.get(&offset).map(Vec::as_slice)) {
-            ("taken", Some([one])) => one.clone(),
-            ("taken", Some(many)) => format!("{} dead letters", many.len()),
-            ("taken", None) => "no dead letter".to_owned(),
-            (refused, _) => refused.to_owned(),
-        };
-        let wanted = if ["out", "passed by"].contains(&it.becomes.as_str()) { "no dead letter" } else { &it.becomes };
-        if found != wanted {
-            differences.push(format!("{}: {found}, not {}", it.name, it.becomes));
+    for (number, it) in classes.iter().enumerate() {
+        let became = found.get(&it.name).map(Vec::as_slice).unwrap_or_default().join(", ");
+        let wanted = if it.becomes == "passed by" { "" } else { &it.becomes };
+        if became != wanted {
+            differences.push(format!("{}: {became}, not {wanted}", it.name));
         }
-        offset += i64::from(taken == "taken");
-        assert_eq!(letters.get(&offset), None, "the good record behind {}", it.name);
-        offset += 1;
+        let behind = &found[&format!("behind {number}")];
+        if behind != &["out"] {
+            differences.push(format!("the good record behind {}: {behind:?}", it.name));
+        }
     }
     report(&differences);
+}
+
+/// A dead letter carries more than the record that it is of: what leaves no room for that goes without it.
+#[test]
+fn keys_and_headers_of_any_kind_hold_nothing_up() {
+    let good = || Some(records::numbered(records::good().as_bytes(), 1));
+    let bad = || Some(b"no event".to_vec());
+    let most = records::RECORD_BYTES_MAX - 60;
+    let with = |name: &str, value: Option<Vec<u8>>, change: &dyn Fn(&mut Content)| {
+        let mut content = record(name, value);
+        change(&mut content);
+        content
+    };
+    let spoofed = |it: &mut Content| {
+        it.headers.push(("goyt.path".to_owned(), Some(b"/spoofed".to_vec())));
+        it.headers.push(("".to_owned(), None));
+    };
+    let records = vec![
+        with("no key", bad(), &|it| it.key = None),
+        with("an empty key", bad(), &|it| it.key = Some(Vec::new())),
+        with("a key of invalid UTF-8", bad(), &|it| it.key = Some(vec![0xFF, 0])),
+        with("a thousand headers", bad(), &|it| it.headers.extend((0..1_000).map(|n| (format!("h{n}"), None)))),
+        with("headers of our own names", good(), &spoofed),
+        with("a key of 1 MB", bad(), &|it| it.key = Some(vec![b'k'; most])),
+        with("headers of 1 MB", bad(), &|it| it.headers.push(("h".to_owned(), Some(vec![b'h'; most])))),
+        with("a timestamp before 1970", bad(), &|it| it.timestamp = -1),
+        with("the greatest timestamp", bad(), &|it| it.timestamp = i64::MAX),
+        next(0),
+    ];
+    let found = outcomes(records);
+    for (name, wanted) in [
+        ("no key", "NOT_JSON "),
+        ("an empty key", "NOT_JSON "),
+        ("a key of invalid UTF-8", "NOT_JSON "),
+        ("a thousand headers", "NOT_JSON "),
+        ("headers of our own names", "out"),
+        // A key or headers of 1 MB: nothing of the record is left but where it stood.
+        ("", "REFUSED_OUTPUT , REFUSED_OUTPUT "),
+        ("a timestamp before 1970", "NOT_JSON "),
+        ("the greatest timestamp", "NOT_JSON "),
+        ("behind 0", "out"),
+    ] {
+        assert_eq!(found.get(name).map(|it| it.join(", ")).as_deref(), Some(wanted), "{name}: {found:?}");
+    }
 }
 
 #[test]

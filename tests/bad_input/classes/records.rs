@@ -116,7 +116,11 @@ fn names() -> Vec<Class> {
         class("duplicate keys within", and(r#""inner":{"a":1,"a":1}"#), "DUPLICATE_FIELD /inner/a"),
         class("duplicate keys that nobody reads", and("\"x\":1,\"x\":2"), "out"),
         class("duplicate event types", and("\"eventType\":\"F\""), "DUPLICATE_FIELD /eventType"),
-        class("duplicate event types, the second one known", with("{\"eventType\":\"E\"", "{\"eventType\":\"F\",\"eventType\":\"E\""), "DUPLICATE_FIELD /eventType"),
+        class(
+            "duplicate event types, the second one known",
+            with("{\"eventType\":\"E\"", "{\"eventType\":\"F\",\"eventType\":\"E\""),
+            "DUPLICATE_FIELD /eventType",
+        ),
         class("duplicate metadata", and("\"metadata\":{\"source\":\"s\",\"version\":\"2.0\"}"), "DUPLICATE_FIELD /metadata"),
         class("unicode escapes of ASCII", with("\"n\":3", r#""\u006e":3"#).replace("\"E\"", r#""\u0045""#), "out"),
         class("a name in capitals", with("\"n\":3", "\"N\":3"), "MISSING_FIELD /n"),
@@ -146,7 +150,11 @@ fn depths() -> Vec<Class> {
         class("100,000 brackets for a number", with("\"n\":3", &format!("\"n\":{}", deep(100_000))), "WRONG_TYPE /n"),
         class("100,000 brackets in a list", with("[1,{}]", &deep(100_000)), "out"),
         class("1,000 brackets in metadata", with("\"version\"", &format!("\"x\":{},\"version\"", deep(1_000))), "out"),
-        class("1,000 brackets in metadata, the type not first", late(with("\"version\"", &format!("\"x\":{},\"version\"", deep(1_000)))), "out"),
+        class(
+            "1,000 brackets in metadata, the type not first",
+            late(with("\"version\"", &format!("\"x\":{},\"version\"", deep(1_000)))),
+            "out",
+        ),
         class("brackets that do not match", and("\"x\":[{]}"), "NOT_JSON "),
         class("deep nesting in strings", with("\"t\"", &format!("\"{}\"", "[{".repeat(10_000))), "out"),
     ]
@@ -161,7 +169,11 @@ fn numbers() -> Vec<Class> {
         n("Infinity", "-Infinity", "NOT_JSON "),
         n("1e999", "1e999", "OUT_OF_RANGE /n"),
         any("1e999 that nobody reads", "1e999", "out"),
-        class("1e999 in metadata, the type not first", with("\"version\"", "\"x\":1e999,\"version\"").replace("{\"eventType\":\"E\",", "{\"x\":1,\"eventType\":\"E\","), "out"),
+        class(
+            "1e999 in metadata, the type not first",
+            with("\"version\"", "\"x\":1e999,\"version\"").replace("{\"eventType\":\"E\",", "{\"x\":1,\"eventType\":\"E\","),
+            "out",
+        ),
         class("1e999 in a list", with("[1,{}]", "[1e999]"), "out"),
         class("1e999 for a text", with("\"t\"", "1e999"), "WRONG_TYPE /text"),
         n("a huge exponent", "1e99999999999999999999", "OUT_OF_RANGE /n"),
@@ -275,18 +287,22 @@ fn envelopes() -> Vec<Class> {
     ]
 }
 
-/// Sizes around what a broker takes; the key that the corpus sends has one byte.
+/// Sizes around what a broker takes: with the key and the header with the name, as the corpus is sent.
 fn sizes() -> Vec<Class> {
-    let padded = |size: usize| {
-        let empty = and("\"x\":\"\"");
-        and(&format!("\"x\":\"{}\"", "x".repeat(size - 1 - empty.len())))
+    let sized = |name: &str, size: usize, becomes: &str| {
+        let around = "k".len() + "class".len() + name.len() + and("\"x\":\"\"").len();
+        class(name, and(&format!("\"x\":\"{}\"", "x".repeat(size - around))), becomes)
     };
     vec![
-        class("1 MB - 1", padded(RECORD_BYTES_MAX - 1), "out"),
-        class("1 MB", padded(RECORD_BYTES_MAX), "out"),
-        class("1 MB + 1", padded(RECORD_BYTES_MAX + 1), "refused by the broker"),
+        sized("1 MB - 1", RECORD_BYTES_MAX - 1, "out"),
+        sized("1 MB", RECORD_BYTES_MAX, "out"),
+        sized("1 MB + 1", RECORD_BYTES_MAX + 1, "refused by the broker"),
         class("1 MB of a text that is sent on twice", with("\"t\"", &format!("\"{}\"", "t".repeat(900_000))), "REFUSED_OUTPUT "),
-        class("1 MB that is no event", with("\"n\":3", "\"n\":4.5").replace("\"t\"", &format!("\"{}\"", "t".repeat(999_000))), "WRONG_TYPE /n"),
-        class("1 MB of no JSON", " ".repeat(RECORD_BYTES_MAX - 1), "REFUSED_OUTPUT "),
+        class(
+            "1 MB that is no event",
+            with("\"n\":3", "\"n\":4.5").replace("\"t\"", &format!("\"{}\"", "t".repeat(999_000))),
+            "WRONG_TYPE /n",
+        ),
+        class("1 MB of no JSON", " ".repeat(RECORD_BYTES_MAX - 100), "REFUSED_OUTPUT "),
     ]
 }

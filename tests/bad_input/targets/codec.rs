@@ -6,8 +6,7 @@ use goyt::engine::value::{Type, Value};
 
 /// All types that values are stored by, plain and optional.
 pub fn types() -> Vec<Type> {
-    let plain =
-        [Type::Bool, Type::Int, Type::Decimal, Type::Money, Type::String, Type::Time, Type::Uuid, Type::List, Type::Null];
+    let plain = [Type::Bool, Type::Int, Type::Decimal, Type::Money, Type::String, Type::Time, Type::Uuid, Type::List, Type::Null];
     let optional = plain.iter().map(|it| Type::Optional(Box::new(it.clone())));
     plain.iter().cloned().chain(optional).collect()
 }
