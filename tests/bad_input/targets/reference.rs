@@ -1,7 +1,10 @@
 //! What an event must be, told once more from serde_json's tree: the decoder is held against it.
 
+use std::fmt;
+
 use goyt::engine::plan::EventPlan;
 use goyt::engine::schema::{Kind, ObjectSchema, Property};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// Which event a value is; `Some(None)`: one that nobody reads, with a good envelope. `None`: it is refused.
@@ -18,6 +21,70 @@ pub fn accepts(events: &[EventPlan], value: &Value) -> Option<Option<usize>> {
     let major: u32 = major.parse().ok()?;
     let event = events.iter().position(|it| it.event_type == event_type && it.major == major)?;
     (envelope && object(&events[event].fields, value)).then_some(Some(event))
+}
+
+/// Whether a name occurs twice anywhere: the tree has the last one's value alone.
+pub fn repeats_a_name(text: &str, tree: &Value) -> bool {
+    serde_json::from_str::<Names>(text).is_ok_and(|it| it.0 != names(tree))
+}
+
+fn names(tree: &Value) -> usize {
+    match tree {
+        Value::Object(fields) => fields.values().map(|it| 1 + names(it)).sum(),
+        Value::Array(items) => items.iter().map(names).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// How many names a text has.
+struct Names(usize);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Names, E> {
+        Ok(Names(0))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Names, E> {
+        Ok(Names(0))
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Names, E> {
+        Ok(Names(0))
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Names, E> {
+        Ok(Names(0))
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Names, E> {
+        Ok(Names(0))
+    }
+    fn visit_unit<E>(self) -> Result<Names, E> {
+        Ok(Names(0))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Names, A::Error> {
+        let mut sum = 0;
+        while let Some(Names(it)) = items.next_element()? {
+            sum += it;
+        }
+        Ok(Names(sum))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Names, A::Error> {
+        let mut sum = 0;
+        while let Some((IgnoredAny, Names(it))) = fields.next_entry()? {
+            sum += 1 + it;
+        }
+        Ok(Names(sum))
+    }
 }
 
 fn object(schema: &ObjectSchema, value: &Value) -> bool {
