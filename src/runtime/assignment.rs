@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::mutant::{self, Mutant};
 use super::ports::GroupEvent;
 use super::status::Change;
 use super::tasks::{Disk, Source, State};
@@ -111,7 +112,8 @@ impl Worker {
         let bounds = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(&partitions))?;
         for ((tp, committed), (start, end)) in partitions.iter().zip(committed).zip(bounds) {
             let range = self.tasks.ranges.get(tp).cloned();
-            let position = committed.unwrap_or(match (&range, self.limits.start) {
+            let start_at = if mutant::is(Mutant::Latest) { Start::Latest } else { self.limits.start };
+            let position = committed.unwrap_or(match (&range, start_at) {
                 (Some(range), _) => range.start,
                 (None, Start::Earliest) => start,
                 (None, Start::Latest) => end,
@@ -144,6 +146,9 @@ impl Worker {
         let closed = self.tasks.damaged.clone();
         for (index, open) in self.tasks.iter_mut().enumerate() {
             if matches!(open.state, State::Stopped(_)) || closed.contains(&open.task.id) {
+                continue;
+            }
+            if mutant::is(Mutant::NothingForgotten) && open.state == State::Running {
                 continue;
             }
             match open.task.rewind(&mut Disk(&mut *open.store)) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fail_point::{self, fail_point};
+use super::mutant::{self, Mutant};
 use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
@@ -100,7 +101,7 @@ impl Worker {
 
     /// Seals what is open and starts its commit; [`Worker::settle`] sees its end. Processing goes on meanwhile.
     pub(super) fn begin_commit(&mut self) -> Result<(), Error> {
-        if let Some(reason) = self.tasks.torn.take() {
+        if let Some(reason) = self.tasks.torn.take().filter(|_| !mutant::is(Mutant::TornGoesOn)) {
             return self.rewind(&reason, false);
         }
         if let Err(error) = self.open_transaction() {
@@ -117,6 +118,9 @@ impl Worker {
             let changelogs = &open.changelogs;
             let sealed = open.task.seal(&mut Disk(&mut *open.store), |store, key, value| {
                 let (None, Some(changelog)) = (&failed, changelogs.get(store)) else { return };
+                if mutant::is(Mutant::ChangelogSkipped) && key.last().is_some_and(|it| it % 16 == 0) {
+                    return;
+                }
                 let record = OutRecord {
                     topic: changelog.topic,
                     partition: Some(changelog.partition),
@@ -147,6 +151,10 @@ impl Worker {
         // 2. Consumed offsets, as the member of the group that we are: a zombie's are refused.
         let offsets: Vec<_> = tasks.sources.iter_mut().filter_map(|(tp, it)| it.consumed.take().map(|offset| (*tp, offset))).collect();
         fail_point(fail_point::BEFORE_COMMIT);
+        let offsets = if mutant::is(Mutant::NoOffsets) { Vec::new() } else { offsets };
+        if mutant::is(Mutant::StoreFirst) {
+            tasks.iter_mut().for_each(|it| drop(it.store.write(&mut it.task.overlay.sealed(), &[])));
+        }
         // 3. The commit itself, on the producer's own thread. A crash on the way: `init` and the committed offsets tell how it ended.
         match producer.commit(&offsets, consumer) {
             Ok(()) => {
@@ -168,7 +176,10 @@ impl Worker {
 
     fn end_commit(&mut self, committed: Committed) -> Result<(), Error> {
         let Transaction::Committing(offsets) = std::mem::replace(&mut self.transaction, Transaction::None) else { return Ok(()) };
-        if let Err(error) = committed.result {
+        let unknown = |it: &LogError| mutant::is(Mutant::UnknownIsCommitted) && it.reaction == Reaction::Retry;
+        if let Err(error) = committed.result
+            && !unknown(&error)
+        {
             // Still open at the broker: until it is aborted, the group's offsets can't be read.
             self.transaction = Transaction::Open;
             if !committed.refused.is_empty() {
@@ -176,7 +187,7 @@ impl Worker {
             }
             return self.react_to_commit(&error);
         }
-        if committed.recycle {
+        if committed.recycle && !mutant::is(Mutant::NoRecycling) {
             self.recycle = Some("a request of the last commit was retried or slow, and may arrive once more".to_owned());
         }
         self.rewinds = 0;
@@ -221,6 +232,10 @@ impl Worker {
             fail_point(fail_point::BEFORE_STORE_WRITE);
             match open.store.write(&mut writes, &positions) {
                 Ok(()) => {
+                    drop(writes);
+                    open.task.overlay.applied();
+                }
+                Err(_) if mutant::is(Mutant::FailedWriteForgotten) => {
                     drop(writes);
                     open.task.overlay.applied();
                 }

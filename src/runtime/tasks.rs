@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::board::{Meter, SAMPLE_EVERY, Sample, StepTimes, TaskKey};
+use super::mutant::{self, Mutant};
 use super::ports::{Clock, Store, StoreError, Stores, TaskStores};
 use super::status::{Change, Report};
 use crate::engine::operators::{Probe, Stop};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Operator, Plan};
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
 use crate::engine::state::Committed;
 use crate::engine::task::effects::Effects;
@@ -224,7 +225,7 @@ impl Tasks {
             }
         }
         source.next = record.offset + 1;
-        source.consumed = Some(source.next);
+        source.consumed = Some(source.next + i64::from(mutant::is(Mutant::OffsetTooHigh)));
         source.records += 1;
         source.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
         self.processed += 1;
@@ -262,12 +263,17 @@ impl Tasks {
             return Ok(opened);
         }
         for (subtopology, plan) in self.plan.subtopologies.iter().enumerate().filter(|(_, it)| it.source == source.topic) {
-            let mut task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
+            let mut plan = plan.clone();
+            if mutant::is(Mutant::DedupOff) {
+                plan.steps.retain(|it| !matches!(it.operator, Operator::Dedup { .. }));
+            }
+            let plan = Arc::new(plan);
+            let mut task = Task::new(Arc::clone(&plan), source.partition, self.cache_bytes);
             task.null = self.null;
             if self.open.iter().any(|it| it.task.id == task.id) {
                 continue;
             }
-            let identity = TaskStores { task: &task.id, plan, partitions: self.partition_count(source.topic) };
+            let identity = TaskStores { task: &task.id, plan: &plan, partitions: self.partition_count(source.topic) };
             let store = match stores.open(&identity, false) {
                 Err(error @ (StoreError::Damaged(_) | StoreError::Stale(_))) => {
                     report(&Change::Waiting { reason: format!("restoring all of {}: {error}", task.id) });

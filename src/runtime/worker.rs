@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::board::{Board, Meter};
 use super::flow::Flow;
+use super::mutant::{self, Mutant};
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
 use super::restore::Restore;
@@ -281,7 +282,7 @@ impl Worker {
             consumer.pause(&tasks.complete.iter().copied().collect::<Vec<_>>())?;
         }
         match polled {
-            Ok(event) => match tasks.torn.take() {
+            Ok(event) => match tasks.torn.take().filter(|_| !mutant::is(Mutant::TornGoesOn)) {
                 None => Ok(event),
                 Some(reason) => {
                     self.rewind(&reason, false)?;

@@ -4,6 +4,7 @@
 //! - **S2** state = fold(changelog): the stores of a task that runs have what the committed records of its changelogs make;
 //! - **S3** outcomes add up to what went in, at each commit;
 //! - **S4** what was read of a store at any time was committed, and reading never goes back;
+//! - **S6** what the users' test files say must hold: `invariants:`;
 //! - **S5** a replay without faults gives the same: outputs by id and content, order per key, dead letters, state at the same offsets.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::facts::Facts;
 use super::process::{Process, Site};
 use super::random::Random;
 use super::run::{Evidence, Setup};
@@ -42,6 +44,14 @@ pub fn all(setup: &Setup, site: &Site, processes: &[Process]) -> Result<(), Stri
     }
     one_effect(&setup.plan, &site.cluster)?;
     state_is_fold(site, processes)?;
+    let entries = |task: &str, store: &str| owners(processes, task).first()?.entries(task, store);
+    if !setup.invariants.is_empty() {
+        let facts = Facts::of(&setup.plan, &site.cluster, entries)?;
+        let violated = setup.invariants.iter().find_map(|it| it.violations(&facts).into_iter().next());
+        if let Some(violated) = violated {
+            return Err(format!("S6: {violated}"));
+        }
+    }
     if let Some(judge) = &setup.judge {
         judge(&Evidence { plan: &setup.plan, cluster: &site.cluster, processes })?;
     }
@@ -100,7 +110,11 @@ fn state_is_fold(site: &Site, processes: &[Process]) -> Result<(), String> {
                     entries.retain(|(key, _)| dedup_keys::is_logged(key));
                 }
                 if entries != expected {
-                    return Err(format!("S2: store {number} `{}` of {task} (subtopology {index}): {}", store.id, differ(&expected, &entries)));
+                    return Err(format!(
+                        "S2: store {number} `{}` of {task} (subtopology {index}): {}",
+                        store.id,
+                        differ(&expected, &entries)
+                    ));
                 }
             }
         }
@@ -271,7 +285,8 @@ impl Glimpses {
                     let what = value.as_deref().map_or("nothing".to_owned(), hex);
                     return Err(format!(
                         "S4: {process} (start {start}) showed {what} for key {} in `{}` of {task}: never committed, or older than what it had shown",
-                        hex(key), store.id
+                        hex(key),
+                        store.id
                     ));
                 }
             }

@@ -82,9 +82,8 @@ impl Process {
     #[must_use]
     pub fn new(number: usize, workers: usize, site: &Site) -> Self {
         let (name, disk) = (format!("p{number}"), SimStores::new());
-        let slots: Vec<Slot> = (0..workers)
-            .map(|it| Slot { member: format!("{name}-{it}"), worker: None, start_at: Duration::ZERO, failures: 0 })
-            .collect();
+        let slots: Vec<Slot> =
+            (0..workers).map(|it| Slot { member: format!("{name}-{it}"), worker: None, start_at: Duration::ZERO, failures: 0 }).collect();
         for slot in &slots {
             site.network.host(&slot.member, Host { process: name.clone(), disk: disk.clone() });
         }

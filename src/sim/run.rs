@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::check::{self, Glimpses};
 use super::faults::{self, Fault, Rates, SimNetwork};
+use super::invariants::Invariant;
 use super::process::{Phase, Process, Site};
 use super::random::Random;
 use super::trace::Trace;
-use super::workload::{Sample, Shape, Workload};
+use super::workload::{Input, Sample, Shape, Workload};
 use crate::adapters::memory::clock::VirtualClock;
 use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::partition::{Content, Tombstones};
@@ -27,12 +28,30 @@ pub struct Setup {
     pub plan: Arc<Plan>,
     /// The plan of each topology alone, of the same application: its replay is the reference.
     pub alone: Vec<Plan>,
-    /// Records to draw inputs from.
-    pub samples: Vec<Sample>,
-    /// Records put in, at most.
-    pub records: u64,
+    /// What is put in.
+    pub source: Source,
+    /// What users say must hold.
+    pub invariants: Vec<Invariant>,
     /// A further check of the cluster when all is over: what is wrong, in words.
     pub judge: Option<Judge>,
+}
+
+/// Where the records of a run come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// They are drawn, at most so many, after these samples where there are any.
+    Drawn(Vec<Sample>, u64),
+    /// These, in this order.
+    Given(Vec<Given>),
+}
+
+/// A record to be put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The topic.
+    pub topic: String,
+    /// What.
+    pub content: Content,
 }
 
 /// Judges what is left of a run.
@@ -141,13 +160,17 @@ impl<'s> Run<'s> {
         let count = random.between(1, 3);
         let workers = usize::from(random.chance(250)) + 1;
         let processes: Vec<Process> = (0..count).map(|it| Process::new(usize::try_from(it).unwrap_or(0), workers, &site)).collect();
-        let workload = Workload::new(&setup.plan, &setup.samples, Shape::draw(&mut random));
+        let shape = Shape::draw(&mut random);
+        let (workload, records) = match &setup.source {
+            Source::Drawn(samples, most) => (Workload::new(&setup.plan, samples, shape), random.between(1, *most)),
+            Source::Given(given) => (Workload::new(&setup.plan, &[], shape), u64::try_from(given.len()).unwrap_or(u64::MAX)),
+        };
         let compacted = rates.contains_key(&Fault::Compacted);
         site.trace.say("", format_args!("{count} processes of {workers} workers, partitions {:?}, {:?}", site.partitions, site.limits));
         site.trace.say("", format_args!("faults in 100,000: {}", shown(&rates)));
         Self {
             setup,
-            records: random.between(1, setup.records),
+            records,
             pace: random.duration(Duration::from_millis(1), Duration::from_millis(100)),
             feeding: random.between(5, 200),
             random,
@@ -204,14 +227,24 @@ impl<'s> Run<'s> {
     /// Puts some records in.
     fn feed(&mut self) {
         for _ in 0..self.random.between(1, 6) {
-            let Some(input) = self.workload.next(&mut self.random, self.site.clock.now()) else { return };
-            let content = Content { key: input.key, value: input.value, headers: input.headers, timestamp: input.timestamp };
-            let name = self.setup.plan.topics.get(usize::from(input.topic.0)).map_or("", |it| it.name.as_str());
-            let appended = self.site.cluster.append(name, None, content);
+            let Some(Given { topic: name, content }) = self.next() else { return };
+            let appended = self.site.cluster.append(&name, None, content);
             if let Ok((partition, offset)) = appended {
                 self.site.trace.say("", format_args!("{name}[{partition}] gets record {offset}"));
             }
             self.fed += 1;
+        }
+    }
+
+    /// The next record.
+    fn next(&mut self) -> Option<Given> {
+        match &self.setup.source {
+            Source::Given(given) => given.get(usize::try_from(self.fed).unwrap_or(usize::MAX)).cloned(),
+            Source::Drawn(..) => {
+                let Input { topic, key, value, headers, timestamp, .. } = self.workload.next(&mut self.random, self.site.clock.now())?;
+                let topic = self.setup.plan.topics.get(usize::from(topic.0))?.name.clone();
+                Some(Given { topic, content: Content { key, value, headers, timestamp } })
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::network::Request;
 use crate::adapters::memory::reading::Readings;
 use crate::engine::record::{Offset, RecordRef, TopicPartition};
+use crate::runtime::mutant::{self, Mutant};
 use crate::runtime::ports::{Changelogs, LogError};
 
 /// A reader of changelogs.
@@ -29,8 +30,8 @@ impl Changelogs for MemoryChangelogs {
     fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
         self.cluster.state().reach(&self.client, Request::Lookup)?;
         let bounds = |it: &TopicPartition| {
-            let (start, _, end) = self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?;
-            Ok((start, end))
+            let (start, stable_end, end) = self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?;
+            Ok((start, if mutant::is(Mutant::StableEnd) { stable_end } else { end }))
         };
         partitions.iter().map(bounds).collect()
     }

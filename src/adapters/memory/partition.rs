@@ -127,6 +127,23 @@ impl Partition {
         Ok(stable_end.max(from))
     }
 
+    /// As [`Partition::read`], for a reader of uncommitted records.
+    ///
+    /// # Errors
+    /// When the position is before the start or after the end.
+    pub fn read_uncommitted(&self, from: Offset, max: usize, records: &mut Vec<(Offset, Arc<Content>)>) -> Result<Offset, OutOfRange> {
+        if from < self.start || from > self.end {
+            return Err(OutOfRange { start: self.start, end: self.end });
+        }
+        let first = self.entries.partition_point(|entry| entry.offset < from);
+        let mut next = from;
+        for entry in self.entries.range(first..).take(max) {
+            next = entry.offset + 1;
+            records.extend(entry.content.clone().map(|content| (entry.offset, content)));
+        }
+        Ok(next)
+    }
+
     /// Keeps, of what is stable, the last committed record of each key only. Offsets stay as they are.
     pub fn compact(&mut self, tombstones: Tombstones) {
         let stable_end = self.stable_end();

@@ -11,6 +11,7 @@ use crate::adapters::memory::network::{Fate, Request, dead, timed_out};
 use crate::adapters::memory::partition::Content;
 use crate::adapters::memory::{Identity, Membership, Topics, error};
 use crate::engine::record::{Offset, TopicPartition};
+use crate::runtime::mutant::{self, Mutant};
 use crate::runtime::ports::{AfterAbort, Cause, Committed, Consumer, LogError, OutRecord, Producer, SendError};
 use crate::runtime::reaction::Reaction;
 
@@ -67,6 +68,9 @@ impl MemoryProducer {
             headers: record.headers.iter().map(|(name, value)| ((*name).to_owned(), value.map(<[u8]>::to_vec))).collect(),
             timestamp: record.timestamp,
         };
+        if mutant::is(Mutant::DeadLetterOutside) && topic.ends_with(".dlq") {
+            return self.cluster.append(topic, record.partition, content).map(drop);
+        }
         let mut state = self.cluster.state();
         let (_, offset) = state.send(&self.identity.transactional_id, epoch, topic, record.partition, content)?;
         if let Cause::Store(changelog) = record.cause {
@@ -115,6 +119,10 @@ impl MemoryProducer {
 
 impl Producer for MemoryProducer {
     fn init(&mut self) -> Result<(), LogError> {
+        if mutant::is(Mutant::NotFenced) {
+            let now = self.cluster.now();
+            self.identity.transactional_id.push_str(&format!("-{now}"));
+        }
         let id = &self.identity.transactional_id;
         let mut state = self.cluster.state();
         match state.deliveries.fate(&self.identity.member, Request::Init) {

@@ -16,13 +16,13 @@ use crate::adapters::clock::SystemClock;
 use crate::cli::author::test::{TESTS, test_files};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
-use crate::cli::topology_test::file;
+use crate::cli::topology_test::{file, invariants};
 use crate::cli::{Output, Paths, mistakes, out, sources, texts};
 use crate::engine::plan::Plan;
 use crate::engine::topology::{self, Mistake, Sources};
 use crate::runtime::ports::Clock;
 use crate::sim::faults::Fault;
-use crate::sim::run::{Ended, Setup, run};
+use crate::sim::run::{Ended, Setup, Source, run};
 
 /// Run the topologies under faults, in memory: crashes, lost and late requests, full and damaged disks
 #[derive(Debug, Args)]
@@ -100,15 +100,18 @@ impl Sim {
         let alone = all.topologies.iter().map(alone).collect::<Result<Vec<Plan>, Failure>>()?;
         let default = vec![PathBuf::from(sources::DEFAULT_PATH)];
         let paths = if self.paths.paths.is_empty() { &default } else { &self.paths.paths };
-        let mut samples = Vec::new();
+        let (mut samples, mut invariants) = (Vec::new(), Vec::new());
         for path in paths.iter().filter(|it| has_tests(it)) {
             for path in test_files(path)?.iter().filter(|it| it.is_file()) {
                 let (shown, text) = (path.display().to_string(), fs::read_to_string(path).map_err(|it| sources::unreadable(path, &it))?);
                 let test = file::read(&shown, &text).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
                 samples.extend(test.samples());
+                let found = invariants::read(&shown, &text, &plan).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
+                invariants.extend(found);
             }
         }
-        Ok(Setup { plan: Arc::new(plan), alone, samples, records: self.records.max(1), judge: None })
+        let source = Source::Drawn(samples, self.records.max(1));
+        Ok(Setup { plan: Arc::new(plan), alone, source, invariants, judge: None })
     }
 
     /// Runs all seeds, on all processors.
@@ -232,7 +235,8 @@ fn one(setup: &Setup, seed: u64) -> Exit {
 
 fn to_json(all: &All, took: Duration) -> String {
     let faults: BTreeMap<String, u64> = all.faults().into_iter().map(|(fault, count)| (format!("{fault:?}"), count)).collect();
-    let violations: Vec<_> = all.ended.iter().filter_map(|it| Some(json!({ "seed": it.seed, "violation": it.violation.as_ref()? }))).collect();
+    let violations: Vec<_> =
+        all.ended.iter().filter_map(|it| Some(json!({ "seed": it.seed, "violation": it.violation.as_ref()? }))).collect();
     json!({
         "seeds": all.ended.len(),
         "seconds": took.as_secs(),
