@@ -13,18 +13,23 @@ const FAULTS_SHOWN: usize = 20;
 
 /// Reads all outputs and panics with each fault when something is not as it must be.
 pub fn check(stage: &Stage, platform: &Platform) {
-    let read = |topic: &str| reader::read_all(&stage.topic(topic));
-    let mut faults = judge_entities(&platform.expected, &read("customer-events"), &read("wallet-events"));
-    faults.extend(judge_money(&platform.expected, &read("balance-events")));
-    faults.extend(judge_notifications(&platform.expected, &read("notification-events")));
-    for topic in ["user-events", "kyc-events", "transaction-events"] {
-        let letters = read(dead_letter_topic(topic));
-        let expected = platform.expected.dead.get(dead_letter_topic(topic)).map_or(&[][..], Vec::as_slice);
-        faults.extend(judge_dead_letters(&stage.topic(topic), expected, &read(topic), &letters));
-    }
-    faults.extend(read("customer-events.dlq").iter().map(|it| format!("a dead letter of customer-events: {it:?}")));
+    let faults = faults(&platform.expected, |topic| stage.topic(topic), |topic| reader::read_all(&stage.topic(topic)));
     let shown = faults.iter().take(FAULTS_SHOWN).cloned().collect::<Vec<_>>().join("\n");
     assert!(faults.is_empty(), "seed {}: {} faults:\n{shown}", platform.seed(), faults.len());
+}
+
+/// All that is not as it must be: `name` is what a topic of the contract is called there, `read` reads all of it.
+pub fn faults(expected: &Expected, name: impl Fn(&str) -> String, read: impl Fn(&str) -> Vec<Record>) -> Vec<String> {
+    let mut faults = judge_entities(expected, &read("customer-events"), &read("wallet-events"));
+    faults.extend(judge_money(expected, &read("balance-events")));
+    faults.extend(judge_notifications(expected, &read("notification-events")));
+    for topic in ["user-events", "kyc-events", "transaction-events"] {
+        let letters = read(dead_letter_topic(topic));
+        let dead = expected.dead.get(dead_letter_topic(topic)).map_or(&[][..], Vec::as_slice);
+        faults.extend(judge_dead_letters(&name(topic), dead, &read(topic), &letters));
+    }
+    faults.extend(read("customer-events.dlq").iter().map(|it| format!("a dead letter of customer-events: {it:?}")));
+    faults
 }
 
 /// Faults found in one topic.
