@@ -16,12 +16,13 @@ use crate::adapters::clock::SystemClock;
 use crate::cli::author::test::{TESTS, test_files};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
-use crate::cli::topology_test::file;
+use crate::cli::topology_test::{file, invariants};
 use crate::cli::{Output, Paths, mistakes, out, sources, texts};
 use crate::engine::plan::Plan;
 use crate::engine::topology::{self, Mistake, Sources};
 use crate::runtime::ports::Clock;
 use crate::sim::faults::Fault;
+use crate::sim::invariants::judge;
 use crate::sim::run::{Ended, Setup, run};
 
 /// Run the topologies under faults, in memory: crashes, lost and late requests, full and damaged disks
@@ -100,15 +101,19 @@ impl Sim {
         let alone = all.topologies.iter().map(alone).collect::<Result<Vec<Plan>, Failure>>()?;
         let default = vec![PathBuf::from(sources::DEFAULT_PATH)];
         let paths = if self.paths.paths.is_empty() { &default } else { &self.paths.paths };
-        let mut samples = Vec::new();
+        let (mut samples, mut held) = (Vec::new(), Vec::new());
         for path in paths.iter().filter(|it| has_tests(it)) {
             for path in test_files(path)?.iter().filter(|it| it.is_file()) {
                 let (shown, text) = (path.display().to_string(), fs::read_to_string(path).map_err(|it| sources::unreadable(path, &it))?);
                 let test = file::read(&shown, &text).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
                 samples.extend(test.samples());
+                // What is said of topologies that do not take part can't be checked.
+                if test.topologies.iter().all(|it| plan.subtopologies.iter().any(|part| part.topology == *it)) {
+                    held.extend(invariants::read(&shown, &text, &plan).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?);
+                }
             }
         }
-        Ok(Setup { plan: Arc::new(plan), alone, samples, records: self.records.max(1), judge: None })
+        Ok(Setup { plan: Arc::new(plan), alone, samples, records: self.records.max(1), judge: judge(held) })
     }
 
     /// Runs all seeds, on all processors.

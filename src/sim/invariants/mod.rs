@@ -2,6 +2,7 @@
 //!
 //! Nothing here is used by the engine, nor the other way round: figures are whole numbers of 10⁻⁸, and records are plain JSON.
 
+mod judge;
 mod row;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ use serde_json::Value as Json;
 
 use crate::sim::amount::{self, Amount};
 use crate::sim::facts::Facts;
+pub use judge::judge;
 use row::{Row, rows};
 
 /// Something that must hold.
