@@ -16,9 +16,10 @@ use crate::adapters::memory::clock::VirtualClock;
 use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::partition::{Content, Tombstones};
 use crate::engine::plan::{Plan, Role};
-use crate::engine::record::{Millis, TopicPartition};
+use crate::engine::record::{Millis, TopicId, TopicPartition};
 use crate::runtime::ports::Clock;
-use crate::runtime::worker::{Limits, Start};
+use crate::runtime::tasks::State;
+use crate::runtime::worker::{Limits, Start, Worker};
 
 /// What is run.
 pub struct Setup {
@@ -148,7 +149,7 @@ impl<'s> Run<'s> {
             setup,
             records: random.between(1, setup.records),
             pace: random.duration(Duration::from_millis(1), Duration::from_millis(100)),
-            feeding: random.between(10, 500),
+            feeding: random.between(5, 200),
             random,
             processes,
             workload,
@@ -202,7 +203,7 @@ impl<'s> Run<'s> {
 
     /// Puts some records in.
     fn feed(&mut self) {
-        for _ in 0..self.random.between(1, 20) {
+        for _ in 0..self.random.between(1, 6) {
             let Some(input) = self.workload.next(&mut self.random, self.site.clock.now()) else { return };
             let content = Content { key: input.key, value: input.value, headers: input.headers, timestamp: input.timestamp };
             let name = self.setup.plan.topics.get(usize::from(input.topic.0)).map_or("", |it| it.name.as_str());
@@ -326,8 +327,25 @@ impl<'s> Run<'s> {
     }
 
     fn is_drained(&self) -> bool {
-        let idle = |it: &Process| it.phase == Phase::Up && it.workers().all(crate::runtime::worker::Worker::is_idle);
-        self.processes.iter().all(idle) && self.left().is_empty()
+        let idle = |it: &Process| it.phase == Phase::Up && it.workers().all(Worker::is_idle);
+        self.processes.iter().all(idle) && self.left().is_empty() && self.all_run()
+    }
+
+    /// Whether each task of the plan runs, and once.
+    fn all_run(&self) -> bool {
+        let mut running: Vec<&str> = Vec::new();
+        for open in self.processes.iter().flat_map(Process::workers).flat_map(|it| it.tasks().iter()) {
+            if open.state != State::Running {
+                return false;
+            }
+            running.push(&open.task.id);
+        }
+        running.sort_unstable();
+        let count = |topic: TopicId| self.site.partitions.get(usize::from(topic.0)).copied().unwrap_or(0);
+        let all = self.setup.plan.subtopologies.iter().flat_map(|it| (0..count(it.source)).map(|partition| it.task_id(partition)));
+        let mut all: Vec<String> = all.collect();
+        all.sort_unstable();
+        running == all
     }
 
     /// Source partitions that have a record which is not committed.
