@@ -13,7 +13,7 @@ pub fn judge(invariants: Vec<Invariant>) -> Option<Judge> {
     Some(Box::new(move |evidence| {
         let facts = Facts::of(evidence.plan, evidence.cluster, |task, store| entries(evidence, task, store))?;
         let violations: Vec<String> = invariants.iter().flat_map(|it| it.violations(&facts)).collect();
-        if violations.is_empty() { Ok(()) } else { Err(violations.join("\n")) }
+        if violations.is_empty() { Ok(()) } else { Err(violations.join("; ")) }
     }))
 }
 
