@@ -226,11 +226,11 @@ fn a_test_that_fails_shows_what_differs() {
     exit 1
     --- stdout
     topologies/tests/kyc-notify.yaml
-      FAILED  a verified customer is told (line 28)
-                notification-events: record 1 (line 34): /template: expected "kyc-verified", found "kyc-rejected"
+      FAILED  a verified customer is told (line 38)
+                notification-events: record 1 (line 44): /template: expected "kyc-verified", found "kyc-rejected"
       ok      a rejected customer is told why
-      FAILED  nobody is told twice (line 53)
-                notification-events: record 1 (line 62): /template: expected "kyc-verified", found "kyc-rejected"
+      FAILED  nobody is told twice (line 63)
+                notification-events: record 1 (line 72): /template: expected "kyc-verified", found "kyc-rejected"
       ok      a check that has only begun is passed by
       ok      a rejection without a reason is a dead letter
     3 passed, 2 failed
@@ -239,7 +239,7 @@ fn a_test_that_fails_shows_what_differs() {
     insta::assert_snapshot!(shown(&output), @r#"
     exit 1
     --- stdout
-    {"file":"topologies/tests/kyc-notify.yaml","tests":[{"differences":["notification-events: record 1 (line 34): /template: expected \"kyc-verified\", found \"kyc-rejected\""],"line":28,"name":"a verified customer is told","ok":false}]}
+    {"file":"topologies/tests/kyc-notify.yaml","tests":[{"differences":["notification-events: record 1 (line 44): /template: expected \"kyc-verified\", found \"kyc-rejected\""],"line":38,"name":"a verified customer is told","ok":false}]}
     {"failed":1,"passed":0}
     "#);
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::memory::clock::VirtualClock;
-use crate::adapters::memory::delivery::Deliveries;
 use crate::adapters::memory::error;
 use crate::adapters::memory::group::{Group, Place};
 use crate::adapters::memory::network::Network;
+use crate::adapters::memory::network::delivery::Deliveries;
 use crate::adapters::memory::partition::{Content, OutOfRange, Partition, Tombstones};
 use crate::adapters::memory::transactions::Transactions;
 use crate::engine::partition::partition_of;

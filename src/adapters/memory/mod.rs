@@ -9,7 +9,6 @@ pub mod changelogs;
 pub mod clock;
 pub mod cluster;
 pub mod consumer;
-mod delivery;
 pub mod driver;
 pub mod group;
 pub mod network;

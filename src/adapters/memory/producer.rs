@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::adapters::memory::cluster::Cluster;
-use crate::adapters::memory::delivery::{self, Answer, Commit, Delivery};
 use crate::adapters::memory::group::Place;
+use crate::adapters::memory::network::delivery::{self, Answer, Commit, Delivery};
 use crate::adapters::memory::network::{Fate, Request, dead, timed_out};
 use crate::adapters::memory::partition::Content;
 use crate::adapters::memory::{Identity, Membership, Topics, error};

@@ -106,8 +106,10 @@ impl Sim {
                 let (shown, text) = (path.display().to_string(), fs::read_to_string(path).map_err(|it| sources::unreadable(path, &it))?);
                 let test = file::read(&shown, &text).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
                 samples.extend(test.samples());
-                let found = invariants::read(&shown, &text, &plan).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
-                invariants.extend(found);
+                // What is said of topologies that do not take part can't be checked.
+                if test.topologies.iter().all(|it| plan.subtopologies.iter().any(|part| part.topology == *it)) {
+                    invariants.extend(invariants::read(&shown, &text, &plan).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?);
+                }
             }
         }
         let source = Source::Drawn(samples, self.records.max(1));

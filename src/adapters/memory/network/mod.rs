@@ -1,5 +1,7 @@
 //! What becomes of requests on their way between a client and the [`super::cluster::Cluster`]: without a network they are done at once.
 
+pub(super) mod delivery;
+
 use std::fmt;
 use std::time::Duration;
 

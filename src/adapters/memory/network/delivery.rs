@@ -19,16 +19,16 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is on its way, by the time at which it arrives.
 #[derive(Debug, Default)]
-pub(super) struct Deliveries {
-    pub(super) network: Option<Box<dyn Network>>,
-    pub(super) now: Duration,
+pub(in crate::adapters::memory) struct Deliveries {
+    pub(in crate::adapters::memory) network: Option<Box<dyn Network>>,
+    pub(in crate::adapters::memory) now: Duration,
     due: BTreeMap<(Duration, u64), Delivery>,
     number: u64,
 }
 
 /// Something on its way.
 #[derive(Debug)]
-pub(super) enum Delivery {
+pub(in crate::adapters::memory) enum Delivery {
     /// The offsets of a commit; then its end.
     Commit(Commit),
     /// The end of a commit.
@@ -45,23 +45,23 @@ pub(super) enum Delivery {
 
 /// A commit on its way.
 #[derive(Debug)]
-pub(super) struct Commit {
-    pub(super) client: String,
-    pub(super) transactional_id: String,
-    pub(super) epoch: u32,
-    pub(super) group: String,
-    pub(super) member: Option<MemberId>,
-    pub(super) offsets: Vec<(Place, Offset)>,
+pub(in crate::adapters::memory) struct Commit {
+    pub(in crate::adapters::memory) client: String,
+    pub(in crate::adapters::memory) transactional_id: String,
+    pub(in crate::adapters::memory) epoch: u32,
+    pub(in crate::adapters::memory) group: String,
+    pub(in crate::adapters::memory) member: Option<MemberId>,
+    pub(in crate::adapters::memory) offsets: Vec<(Place, Offset)>,
     /// Where the client waits.
-    pub(super) answer: Weak<Mutex<Option<Answer>>>,
+    pub(in crate::adapters::memory) answer: Weak<Mutex<Option<Answer>>>,
 }
 
 /// How a commit ended, for its client.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) result: Result<(), LogError>,
+pub(in crate::adapters::memory) struct Answer {
+    pub(in crate::adapters::memory) result: Result<(), LogError>,
     /// A request was repeated on the way.
-    pub(super) repeated: bool,
+    pub(in crate::adapters::memory) repeated: bool,
 }
 
 impl Commit {
@@ -78,13 +78,13 @@ impl Commit {
 
 impl Deliveries {
     /// Puts something on its way.
-    pub(super) fn push(&mut self, after: Duration, delivery: Delivery) {
+    pub(in crate::adapters::memory) fn push(&mut self, after: Duration, delivery: Delivery) {
         self.number += 1;
         self.due.insert((self.now.saturating_add(after), self.number), delivery);
     }
 
     /// When the next arrives.
-    pub(super) fn next(&self) -> Option<Duration> {
+    pub(in crate::adapters::memory) fn next(&self) -> Option<Duration> {
         self.due.keys().next().map(|(at, _)| *at)
     }
 
@@ -100,18 +100,18 @@ impl Deliveries {
         keys.iter().filter_map(|it| self.due.remove(it)).collect()
     }
 
-    pub(super) fn fate(&mut self, client: &str, request: Request) -> Fate {
+    pub(in crate::adapters::memory) fn fate(&mut self, client: &str, request: Request) -> Fate {
         self.network.as_mut().map_or(Fate::Done, |it| it.fate(client, request))
     }
 
-    pub(super) fn delay(&mut self) -> Duration {
+    pub(in crate::adapters::memory) fn delay(&mut self) -> Duration {
         self.network.as_mut().map_or(Duration::ZERO, |it| it.delay())
     }
 }
 
 impl State {
     /// Does what has arrived by now.
-    pub(super) fn deliver_until(&mut self, now: Duration) {
+    pub(in crate::adapters::memory) fn deliver_until(&mut self, now: Duration) {
         self.deliveries.now = now;
         while let Some(delivery) = self.deliveries.pop(now) {
             self.deliver(delivery);
@@ -194,7 +194,7 @@ impl State {
     }
 
     /// Tells partitions and groups that a transaction has ended: each hears of it at a time of its own.
-    pub(super) fn write_markers(&mut self, ended: Option<Transaction>, committed: bool) {
+    pub(in crate::adapters::memory) fn write_markers(&mut self, ended: Option<Transaction>, committed: bool) {
         let Some(Transaction { serial, partitions, groups }) = ended else { return };
         let partitions = partitions.into_iter().map(|place| Delivery::Marker { serial, place, committed });
         let groups = groups.into_iter().map(|group| Delivery::GroupMarker { serial, group, committed });
@@ -207,7 +207,7 @@ impl State {
     }
 
     /// The next transaction of a producer waits until the last one has ended everywhere.
-    pub(super) fn finish(&mut self, transactional_id: &str) {
+    pub(in crate::adapters::memory) fn finish(&mut self, transactional_id: &str) {
         if let Some(serial) = self.transactions.last(transactional_id) {
             for marker in self.deliveries.markers(serial) {
                 self.deliver(marker);
@@ -219,7 +219,7 @@ impl State {
     ///
     /// # Errors
     /// What the client is told that gets no answer.
-    pub(super) fn reach(&mut self, client: &str, request: Request) -> Result<(), LogError> {
+    pub(in crate::adapters::memory) fn reach(&mut self, client: &str, request: Request) -> Result<(), LogError> {
         match self.deliveries.fate(client, request) {
             Fate::Done | Fate::Repeated(_) => Ok(()),
             Fate::Lost | Fate::ReplyLost | Fate::Late(_) => Err(error("_TRANSPORT", Reaction::Retry, format!("no answer to {request:?}"))),
@@ -231,7 +231,7 @@ impl State {
     ///
     /// # Errors
     /// When it does not.
-    pub(super) fn alive(&mut self, client: &str) -> Result<(), LogError> {
+    pub(in crate::adapters::memory) fn alive(&mut self, client: &str) -> Result<(), LogError> {
         match self.deliveries.fate(client, Request::Join) {
             Fate::Dead => Err(dead()),
             Fate::Done | Fate::Lost | Fate::ReplyLost | Fate::Late(_) | Fate::Repeated(_) => Ok(()),
@@ -240,6 +240,6 @@ impl State {
 }
 
 /// A place where a client waits for an answer.
-pub(super) fn waiting() -> Arc<Mutex<Option<Answer>>> {
+pub(in crate::adapters::memory) fn waiting() -> Arc<Mutex<Option<Answer>>> {
     Arc::default()
 }
