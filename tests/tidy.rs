@@ -28,6 +28,19 @@ const CONFINED: [(&str, &[&str], &str); 12] = [
     ("process::exit", &["src/main.rs", "src/cli/"], "errors are returned: the exit code is made in one place"),
 ];
 
+/// What must not stand under a path of `src/`: the path, the text, and why.
+const BANNED: [(&str, &str, &str); 4] = [
+    ("src/runtime/", "cfg!(", "A9: the loop that is simulated is the loop that runs"),
+    ("src/sim/", "engine::task", "A9: the simulation drives workers, and never a task"),
+    ("src/sim/", "runtime::tasks::Tasks", "A9: the simulation drives workers, and never a task"),
+    ("src/sim/", "tasks_mut", "A9: the simulation drives workers, and never a task"),
+];
+
+/// The conditions under which code of `src/runtime/` may be compiled (A9): tests, and mistakes made on purpose.
+const RUNTIME_CONDITIONS: [&str; 3] = ["#[cfg(test)]", "#[cfg(feature = \"mutants\")]", "#[cfg(not(feature = \"mutants\"))]"];
+/// The file that alone may have the latter.
+const MUTANTS: &str = "src/runtime/mutant.rs";
+
 /// Words of the shipped topologies' domain (A2). A word counts where no letter stands before it: `rebalance` is none.
 const DOMAIN: [&str; 6] = ["wallet", "customer", "kyc", "balance", "payment", "ledger"];
 
@@ -62,6 +75,11 @@ fn folders_are_small() {
 #[test]
 fn powers_stay_where_they_belong() {
     report(sources("src").iter().flat_map(power_faults));
+}
+
+#[test]
+fn the_simulated_loop_is_the_one_that_runs() {
+    report(sources("src").iter().flat_map(simulation_faults));
 }
 
 #[test]
@@ -220,6 +238,22 @@ fn power_faults(source: &Source) -> Vec<String> {
         .flat_map(|(text, _, why)| words(&code, text).into_iter().map(move |offset| (offset, format!("`{}`: {why}", text.trim_end()))))
         .map(|(offset, what)| source.at(offset, what))
         .collect()
+}
+
+fn simulation_faults(source: &Source) -> Vec<String> {
+    let code = source.code();
+    let banned = BANNED.iter().filter(|(path, ..)| source.path.starts_with(path));
+    let mut faults: Vec<String> = banned
+        .flat_map(|(_, text, why)| code.match_indices(text).map(move |(at, _)| (at, why)))
+        .map(|(at, why)| source.at(at, why))
+        .collect();
+    if source.path.starts_with("src/runtime/") {
+        let allowed =
+            |line: &str| RUNTIME_CONDITIONS.iter().enumerate().any(|(nth, it)| line == *it && (nth == 0 || source.path == MUTANTS));
+        let conditions = code.match_indices("#[cfg").filter(|(at, _)| !allowed(code[*at..].lines().next().unwrap_or_default().trim()));
+        faults.extend(conditions.map(|(at, _)| source.at(at, "A9: the loop that is simulated is the loop that runs")));
+    }
+    faults
 }
 
 fn domain_faults(source: &Source) -> Vec<String> {

@@ -12,3 +12,4 @@ pub mod replay;
 pub mod reporter;
 pub mod reset;
 pub mod topics;
+pub mod trial;

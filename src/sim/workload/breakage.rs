@@ -4,9 +4,9 @@ use serde_json::{Map, Value as Json};
 
 use super::event::{self, Making};
 use super::source::Source;
-use super::trial::Verdict;
 use super::{Input, Made, TRIES_MAX};
 use crate::engine::schema::Kind;
+use crate::runtime::operations::trial::Verdict;
 
 /// What can be wrong with a record.
 const WAYS: [&str; 11] = [
@@ -82,7 +82,7 @@ fn refused(source: &mut Source, mut making: Making<'_>) -> Input {
         let index = making.random.index(source.events.len());
         let event = source.events.get(index).map(|it| making.event(it)).unwrap_or_default();
         let input = source.input(index, &event, Vec::new(), &making);
-        if source.trial.verdict(&input) == Verdict::Dead {
+        if source.verdict(&input) == Verdict::Dead {
             return Input { made: Made::Broken("refused by a step"), ..input };
         }
     }

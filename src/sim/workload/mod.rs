@@ -4,15 +4,14 @@
 mod breakage;
 mod event;
 mod source;
-mod trial;
 
 use std::collections::VecDeque;
 
 use crate::engine::plan::{Plan, Role};
 use crate::engine::record::{Millis, TopicId};
+use crate::runtime::operations::trial::Verdict;
 use crate::sim::random::Random;
 use source::Source;
-use trial::Verdict;
 
 /// A record after which others are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,12 +154,17 @@ impl Workload {
 }
 
 impl Source {
+    /// What the topologies would do with a record, as far as that can be told without their state.
+    fn verdict(&mut self, input: &Input) -> Verdict {
+        source::verdict(&mut self.trial, input)
+    }
+
     /// An event that is taken, if one is found.
     fn event(&mut self, mut making: event::Making<'_>) -> Input {
         let mut last = None;
         for _ in 0..TRIES_MAX {
             let input = self.draft(&mut making);
-            match self.trial.verdict(&input) {
+            match self.verdict(&input) {
                 Verdict::Effect => return input,
                 // To stop a task is worse than to have no effect.
                 Verdict::Nothing | Verdict::Dead => last = Some(input),

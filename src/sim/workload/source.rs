@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::event::{self, ENVELOPE, Making};
-use super::trial::{Trial, Verdict};
 use super::{Input, Made, Sample};
 use crate::engine::expr::{Expr, Slot};
 use crate::engine::plan::{Decode, EventPlan, Late, Operator, Plan, Step};
-use crate::engine::record::TopicId;
+use crate::engine::record::{HeaderRef, RecordRef, TopicId, TopicPartition};
 use crate::engine::schema::{Kind, ObjectSchema};
+use crate::runtime::operations::trial::{Trial, Verdict};
 
 /// An input topic.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Source {
         for sample in samples {
             let Sample { key, value, headers, .. } = sample.clone();
             // Judged by its own time, as the tests do.
-            let verdict = trial.verdict(&Input { topic, key, value, headers, timestamp: 0, made: Made::Event });
+            let verdict = self::verdict(&mut trial, &Input { topic, key, value, headers, timestamp: 0, made: Made::Event });
             let event = sample.value.as_deref().and_then(|it| serde_json::from_slice::<Map<String, Json>>(it).ok());
             match (verdict, event) {
                 (Verdict::Effect, Some(event)) => {
@@ -116,6 +116,20 @@ impl Source {
         let key = parts.filter(|it| !it.is_empty()).map(|it| it.join("|").into_bytes());
         Input { topic: self.topic, key, value: Some(event::text(event)), headers, timestamp: making.time, made: Made::Event }
     }
+}
+
+/// What a trial says of a record.
+pub(super) fn verdict(trial: &mut Trial, input: &Input) -> Verdict {
+    let headers: Vec<HeaderRef<'_>> = input.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+    let record = RecordRef {
+        source: TopicPartition { topic: input.topic, partition: 0 },
+        offset: 0,
+        timestamp: Some(input.timestamp),
+        key: input.key.as_deref(),
+        value: input.value.as_deref(),
+        headers: &headers,
+    };
+    trial.verdict(record, input.timestamp)
 }
 
 /// The fields that make the key of an event. First come those by which a step before any `key` keeps state, since what belongs
