@@ -15,6 +15,11 @@ use goyt::adapters::memory::store::MemoryStores;
 use goyt::adapters::memory::{Identity, MemoryLog};
 use goyt::engine::plan::Plan;
 use goyt::engine::topology::{self, Sources};
+use goyt::runtime::operations::access::Access;
+use goyt::runtime::operations::audit;
+use goyt::runtime::operations::dead_letters::filter::Filter;
+use goyt::runtime::operations::dead_letters::marks::Action;
+use goyt::runtime::operations::dead_letters::redrive::{self, Order, Tools};
 use goyt::runtime::operations::replay::{self, Begin, Error, Promotion, Replayed, Report, Request, Shadow, Site};
 use goyt::runtime::operations::reset::LocalState;
 use goyt::runtime::ports::{Clock, StoreError};
@@ -248,6 +253,40 @@ fn a_changed_rule_differs_and_it_says_where() {
     let store = report.differences.iter().find(|it| it.place.ends_with(" sums")).unwrap();
     assert_eq!((store.id.len(), store.live.is_some(), store.replay.is_some()), (1, true, true), "{store:?}");
     assert!(store.live.as_ref().unwrap().starts_with("sum: "), "{store:?}");
+}
+
+#[test]
+fn dead_letters_that_were_sent_back_and_pass_now_are_no_difference() {
+    let strict = STATELESS.replace(
+        "steps:",
+        "    dedup: { by: eventId, window: 7d }\nsteps:\n  - require: { id: small, that: event.n < 5, else: reject(LARGE) }",
+    );
+    let mended = strict.replace("event.n < 5", "event.n < 9");
+    let live = live(&strict);
+    let mut driver = TopologyDriver::new(Arc::new(plan(&mended)), PARTITIONS, NOW);
+    (driver.cluster, driver.stores) = (live.cluster, live.stores);
+    let differs = differences(&replay(&driver, &mended, EARLIEST).unwrap());
+    assert!(differs.contains(&"in.dlq: only live".to_owned()), "not sent back yet: {differs:?}");
+
+    audit::prepare(&mut driver.cluster.clone(), "app", -1).unwrap();
+    let access = MemoryAccess::new(&driver.cluster);
+    let (mut reader, mut writer) = (access.reader("app").unwrap(), access.writer(Some(&redrive::transactional_id("app"))).unwrap());
+    let tools = Tools { reader: &mut *reader, writer: &mut *writer, clock: &driver.clock };
+    let (filter, plan) = (Filter { reason: Some("LARGE".into()), ..Filter::default() }, plan(&mended));
+    let (action, why, by, batch) = (Action::Redrive, "mended", "ann@desk", "b1");
+    let order =
+        Order { plan: &plan, filter: &filter, action, why, by, batch, max: None, rate: None, max_redrives: 3, accept_repeats: false };
+    redrive::carry_out(tools, &order, &mut |_| {}).unwrap();
+    work(&driver);
+
+    let report = replay(&driver, &mended, EARLIEST).unwrap();
+    assert_eq!(differences(&report), ["out: order"], "all is there once, later than others of its key: {report:#?}");
+    let letters = report.topics.iter().find(|it| it.topic == "in.dlq").unwrap();
+    assert_eq!((letters.joined.same, letters.joined.redriven), (1, 93), "what is no JSON; what was too large");
+    assert!(
+        replay(&driver, &strict, EARLIEST).unwrap().topics.iter().any(|it| it.joined.redriven == 0 && it.topic == "in.dlq"),
+        "all fail again"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use goyt::engine::record::TopicId;
 use goyt::engine::schema::{Kind, ObjectSchema, Property};
 use goyt::engine::value::{Type, Value};
 use goyt::runtime::status::Change;
+use goyt::runtime::worker::Worker;
 
 const NOW: i64 = 1_800_000_000_000;
 
@@ -185,6 +186,39 @@ fn a_crash_at_any_round_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn an_idle_worker_stands_behind_the_last_control_record_and_commits_that_once() {
+    let driver = TopologyDriver::new(counting(), 2, NOW);
+    (0..50).for_each(|id| send(&driver, event(id, ["a", "b", "c"][id as usize % 3], 1)));
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    let ends = || (0..2).map(|it| driver.cluster.bounds("app-counting-by-k-repartition", it).unwrap().2);
+    let stands = |worker: &Worker| -> Vec<_> {
+        let repartition = worker.tasks().sources.iter().filter(|(tp, _)| tp.topic == TopicId(3));
+        repartition.map(|(_, it)| (it.next, it.committed)).collect()
+    };
+    let expected: Vec<_> = ends().map(|end| (end, (end != 0).then_some(end))).collect();
+    assert_eq!(stands(&worker), expected, "the worker's own transactions end in control records");
+
+    let commits = driver.board.totals().commits;
+    for _ in 0..100 {
+        worker.round().unwrap();
+        driver.clock.advance(std::time::Duration::from_millis(30));
+    }
+    assert_eq!(driver.board.totals().commits, commits, "no commit follows from one that moved over control records");
+    let sums = values(&driver, "out");
+    drop(worker);
+
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    assert_eq!((worker.processed(), values(&driver, "out")), (0, sums), "nothing is read again, and nothing was left out");
+    send(&driver, event(50, "a", 1));
+    driver.run_until_idle(&mut worker).unwrap();
+    assert_eq!(values(&driver, "out").len(), 51);
+}
+
+#[test]
 fn lost_state_is_restored_from_the_changelog() {
     let driver = TopologyDriver::new(counting(), 2, NOW);
     send(&driver, event(1, "a", 3));
@@ -253,7 +287,7 @@ fn partitions_move_between_workers_and_back() {
         }
         first.round().unwrap();
         if let Some(worker) = &mut second {
-            goyt::runtime::worker::Worker::round(worker).unwrap();
+            Worker::round(worker).unwrap();
         }
         driver.clock.advance(std::time::Duration::from_millis(30));
         if round % 100 == 50 {

@@ -1,10 +1,12 @@
 //! A commit, step by step: what a crash after each step leaves behind is said beside it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::fail_point::{self, fail_point};
-use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError};
+use super::mutant::{self, Mutant};
+use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
 use super::tasks::{Disk, State};
@@ -15,6 +17,8 @@ use crate::engine::record::{Offset, TopicPartition};
 const ROOM_WAIT: Duration = Duration::from_millis(10);
 /// Transactions given up in a row after which the worker is started anew.
 const REWINDS_MAX: u32 = 10;
+/// Positions that moved over control records alone are committed when nothing else was for so long: with traffic they go with its commits.
+const IDLE_COMMIT: Duration = Duration::from_secs(1);
 /// A header of what a replay writes: the topic's number, partition and offset of the cause. The order of outputs is compared by it.
 pub(super) const REPLAY_CAUSE: &str = "goyt.replay.cause";
 /// Pause between tries of what the broker could not do yet.
@@ -25,8 +29,13 @@ impl Worker {
     pub(super) fn commit_due(&self) -> bool {
         let open = matches!(self.transaction, Transaction::None | Transaction::Open) && self.effects.is_empty();
         open && self.tasks.dirty()
-            && (self.last_commit + self.limits.commit_interval <= self.clock.elapsed()
-                || self.limits.commit_max_bytes <= self.tasks.dirty_bytes())
+            && (self.next_commit() <= self.clock.elapsed() || self.limits.commit_max_bytes <= self.tasks.dirty_bytes())
+    }
+
+    /// When what is open is to be committed.
+    pub(super) fn next_commit(&self) -> Duration {
+        let interval = self.limits.commit_interval;
+        self.last_commit + if self.tasks.has_processed() { interval } else { interval.max(IDLE_COMMIT) }
     }
 
     /// Sends what piled up. While a commit runs it stays where it is: a producer has one transaction.
@@ -92,7 +101,7 @@ impl Worker {
 
     /// Seals what is open and starts its commit; [`Worker::settle`] sees its end. Processing goes on meanwhile.
     pub(super) fn begin_commit(&mut self) -> Result<(), Error> {
-        if let Some(reason) = self.tasks.torn.take() {
+        if let Some(reason) = self.tasks.torn.take().filter(|_| !mutant::is(Mutant::TornGoesOn)) {
             return self.rewind(&reason, false);
         }
         if let Err(error) = self.open_transaction() {
@@ -103,12 +112,15 @@ impl Worker {
         let Self { log, tasks, report, meter, .. } = self;
         tasks.seal_counts(meter, &**report);
         let Parts { producer, consumer, .. } = log.parts();
-        let (mut failed, mut state_failed) = (None, false);
+        let (mut failed, mut unsealed) = (None, Vec::new());
         // 1. Changelog records: one for each changed key. A crash: the transaction is aborted, the input read again.
-        for open in tasks.iter_mut().filter(|it| it.state != State::Suspended) {
+        for (index, open) in tasks.iter_mut().enumerate().filter(|(_, it)| it.state != State::Suspended) {
             let changelogs = &open.changelogs;
             let sealed = open.task.seal(&mut Disk(&mut *open.store), |store, key, value| {
                 let (None, Some(changelog)) = (&failed, changelogs.get(store)) else { return };
+                if mutant::is(Mutant::ChangelogSkipped) && key.last().is_some_and(|it| it % 16 == 0) {
+                    return;
+                }
                 let record = OutRecord {
                     topic: changelog.topic,
                     partition: Some(changelog.partition),
@@ -124,20 +136,25 @@ impl Worker {
                 }
             });
             if let Err(error) = sealed {
-                open.state = State::Stopped(error.to_string());
-                report(&Change::Stopped { task: open.task.id.clone(), reason: error.to_string() });
-                state_failed = true;
+                unsealed.push((index, error));
             }
         }
         match failed {
-            None if state_failed => return self.rewind("a state failed", false),
-            None => {}
+            None if unsealed.is_empty() => {}
+            None => {
+                unsealed.iter().for_each(|(index, error)| self.state_failed(*index, error));
+                return self.rewind("a state failed", false);
+            }
             Some(SendError::Refused(error) | SendError::Failed(error)) => return self.react(error),
             Some(SendError::Full) => return self.rewind("the producer's queue stayed full", true),
         }
         // 2. Consumed offsets, as the member of the group that we are: a zombie's are refused.
         let offsets: Vec<_> = tasks.sources.iter_mut().filter_map(|(tp, it)| it.consumed.take().map(|offset| (*tp, offset))).collect();
         fail_point(fail_point::BEFORE_COMMIT);
+        let offsets = if mutant::is(Mutant::NoOffsets) { Vec::new() } else { offsets };
+        if mutant::is(Mutant::StoreFirst) {
+            tasks.iter_mut().for_each(|it| drop(it.store.write(&mut it.task.overlay.sealed(), &[])));
+        }
         // 3. The commit itself, on the producer's own thread. A crash on the way: `init` and the committed offsets tell how it ended.
         match producer.commit(&offsets, consumer) {
             Ok(()) => {
@@ -159,7 +176,10 @@ impl Worker {
 
     fn end_commit(&mut self, committed: Committed) -> Result<(), Error> {
         let Transaction::Committing(offsets) = std::mem::replace(&mut self.transaction, Transaction::None) else { return Ok(()) };
-        if let Err(error) = committed.result {
+        let unknown = |it: &LogError| mutant::is(Mutant::UnknownIsCommitted) && it.reaction == Reaction::Retry;
+        if let Err(error) = committed.result
+            && !unknown(&error)
+        {
             // Still open at the broker: until it is aborted, the group's offsets can't be read.
             self.transaction = Transaction::Open;
             if !committed.refused.is_empty() {
@@ -167,7 +187,7 @@ impl Worker {
             }
             return self.react_to_commit(&error);
         }
-        if committed.recycle {
+        if committed.recycle && !mutant::is(Mutant::NoRecycling) {
             self.recycle = Some("a request of the last commit was retried or slow, and may arrive once more".to_owned());
         }
         self.rewinds = 0;
@@ -197,7 +217,7 @@ impl Worker {
     /// 4. The writes go to disk, in one batch a task, with the changelog offsets that they correspond to. A crash before: the tail is restored.
     fn apply(&mut self, offsets: &[(TopicPartition, Offset)], changelog_ends: &[(TopicPartition, Offset)]) {
         let report = Arc::clone(&self.report);
-        let mut lagging = Vec::new();
+        let (mut lagging, mut damaged) = (Vec::new(), BTreeSet::new());
         for (index, open) in self.tasks.iter_mut().enumerate() {
             if let Some((_, offset)) = offsets.iter().find(|(tp, _)| *tp == open.source) {
                 open.task.committed(*offset);
@@ -209,8 +229,13 @@ impl Worker {
             if writes.peek().is_none() {
                 continue;
             }
+            fail_point(fail_point::BEFORE_STORE_WRITE);
             match open.store.write(&mut writes, &positions) {
                 Ok(()) => {
+                    drop(writes);
+                    open.task.overlay.applied();
+                }
+                Err(_) if mutant::is(Mutant::FailedWriteForgotten) => {
                     drop(writes);
                     open.task.overlay.applied();
                 }
@@ -219,10 +244,14 @@ impl Worker {
                     report(&Change::Waiting {
                         reason: format!("state of {} could not be written, its tail will be restored: {error}", open.task.id),
                     });
+                    if matches!(error, StoreError::Damaged(_)) {
+                        damaged.insert(open.task.id.clone());
+                    }
                     lagging.push(index);
                 }
             }
         }
+        self.tasks.damaged.append(&mut damaged);
         if !lagging.is_empty() {
             self.restore_again(&lagging);
         }
@@ -252,7 +281,7 @@ impl Worker {
 
     fn react_to_commit(&mut self, error: &LogError) -> Result<(), Error> {
         match error.reaction {
-            Reaction::Stop => Err(error.clone().into()),
+            Reaction::Rejoin | Reaction::Stop => Err(error.clone().into()),
             Reaction::AbortAndRewind | Reaction::LeaveTask => self.rewind(&error.to_string(), false),
             // The outcome is not known: a new producer first, then the committed offsets tell.
             Reaction::Retry | Reaction::Recycle | Reaction::RefuseRecord => self.rewind(&error.to_string(), true),

@@ -5,6 +5,7 @@ pub mod board;
 mod commit;
 pub mod fail_point;
 mod flow;
+pub mod mutant;
 pub mod operations;
 pub mod ports;
 pub mod reaction;

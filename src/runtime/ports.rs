@@ -38,6 +38,11 @@ pub trait Consumer: Send {
     /// Errors of the client or of one partition; the call may be made again.
     fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError>;
 
+    /// The ends that the last [`Consumer::poll`] reached: a partition, and the offset before which nothing is left to be handed out, now or
+    /// later. It lies past control records and records of aborted transactions, and at most at the last stable offset. Told once when it
+    /// is reached, and again when the partition is read anew. None after [`Consumer::assign`].
+    fn ends(&self) -> &[(TopicPartition, Offset)];
+
     /// The group's committed positions, stable only (no offset of an open transaction is passed over). Blocks, bounded.
     ///
     /// # Errors

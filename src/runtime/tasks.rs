@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::board::{Meter, SAMPLE_EVERY, Sample, StepTimes, TaskKey};
+use super::mutant::{self, Mutant};
 use super::ports::{Clock, Store, StoreError, Stores, TaskStores};
 use super::status::{Change, Report};
 use crate::engine::operators::{Probe, Stop};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Operator, Plan};
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
 use crate::engine::state::Committed;
 use crate::engine::task::effects::Effects;
@@ -99,7 +100,7 @@ pub struct Source {
     pub position: Offset,
     /// The next record to process.
     pub next: Offset,
-    /// After the last record processed and not yet part of a commit.
+    /// After the last record processed, or the control records behind it, and not yet part of a commit.
     pub consumed: Option<Offset>,
     /// So many records were processed and are not yet part of a commit.
     pub records: u64,
@@ -125,7 +126,7 @@ pub struct Tasks {
     /// A record was processed by one reader and stopped another: the transaction must be given up.
     pub torn: Option<String>,
     /// Tasks whose files turned out to be damaged: to be opened anew and restored.
-    pub damaged: Vec<usize>,
+    pub damaged: BTreeSet<String>,
     /// Records processed.
     pub processed: u64,
     /// What a replay reads of its partitions: from where, and up to where.
@@ -173,7 +174,7 @@ impl Tasks {
             readers: BTreeMap::new(),
             unopened: BTreeSet::new(),
             torn: None,
-            damaged: Vec::new(),
+            damaged: BTreeSet::new(),
             processed: 0,
             ranges: BTreeMap::new(),
             complete: BTreeSet::new(),
@@ -206,7 +207,7 @@ impl Tasks {
             match open.task.process(record, turn.now, undecodable, &mut Disk(&mut *open.store), effects, probe) {
                 Ok(outcome) => undecodable |= outcome == Outcome::Undecodable,
                 Err(Stop::Store(StoreError::Damaged(why))) => {
-                    self.damaged.push(*reader);
+                    self.damaged.insert(open.task.id.clone());
                     source.halted_at = Some(record.offset);
                     self.torn = Some(format!("state of {} is damaged: {why}", open.task.id));
                     return;
@@ -224,12 +225,28 @@ impl Tasks {
             }
         }
         source.next = record.offset + 1;
-        source.consumed = Some(source.next);
+        source.consumed = Some(source.next + i64::from(mutant::is(Mutant::OffsetTooHigh)));
         source.records += 1;
         source.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
         self.processed += 1;
         if until.is_some_and(|it| it <= record.offset + 1) {
             self.complete.insert(record.source);
+        }
+    }
+
+    /// Nothing is left to process before `end`: the position goes over the control records and what was aborted there, and is committed as
+    /// what was processed is. Once for each end, and an end never follows from it: a commit of offsets alone writes to no topic that is read.
+    pub fn end_reached(&mut self, partition: TopicPartition, end: Offset) {
+        let runs = self.readers.get(&partition).is_some_and(|it| self.all_run(partition.topic, it));
+        let Some(source) = self.sources.get_mut(&partition).filter(|it| runs && it.halted_at.is_none()) else { return };
+        let until = self.ranges.get(&partition).map_or(Offset::MAX, |it| it.end);
+        if until <= end {
+            self.complete.insert(partition);
+        }
+        let end = end.min(until);
+        if source.next < end {
+            source.next = end;
+            source.consumed = Some(end);
         }
     }
 
@@ -241,13 +258,22 @@ impl Tasks {
     pub fn open(&mut self, source: TopicPartition, stores: &mut dyn Stores, report: &Report) -> Result<usize, (String, StoreError)> {
         let mut opened = 0;
         self.unopened.remove(&source);
+        if self.partition_count(source.topic) <= source.partition {
+            // Added to the topic since the start: keys are in other partitions now than their state.
+            return Ok(opened);
+        }
         for (subtopology, plan) in self.plan.subtopologies.iter().enumerate().filter(|(_, it)| it.source == source.topic) {
-            let mut task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
+            let mut plan = plan.clone();
+            if mutant::is(Mutant::DedupOff) {
+                plan.steps.retain(|it| !matches!(it.operator, Operator::Dedup { .. }));
+            }
+            let plan = Arc::new(plan);
+            let mut task = Task::new(Arc::clone(&plan), source.partition, self.cache_bytes);
             task.null = self.null;
             if self.open.iter().any(|it| it.task.id == task.id) {
                 continue;
             }
-            let identity = TaskStores { task: &task.id, plan, partitions: self.partition_count(source.topic) };
+            let identity = TaskStores { task: &task.id, plan: &plan, partitions: self.partition_count(source.topic) };
             let store = match stores.open(&identity, false) {
                 Err(error @ (StoreError::Damaged(_) | StoreError::Stale(_))) => {
                     report(&Change::Waiting { reason: format!("restoring all of {}: {error}", task.id) });
@@ -388,6 +414,12 @@ impl Tasks {
     }
 
     /// Whether records were processed that are part of no commit.
+    #[must_use]
+    pub fn has_processed(&self) -> bool {
+        self.sources.values().any(|it| it.records != 0)
+    }
+
+    /// Whether a position moved that is part of no commit: behind records, or control records alone.
     #[must_use]
     pub fn dirty(&self) -> bool {
         self.sources.values().any(|it| it.consumed.is_some())

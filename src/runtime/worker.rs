@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::board::{Board, Meter};
 use super::flow::Flow;
+use super::mutant::{self, Mutant};
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
 use super::restore::Restore;
@@ -273,12 +274,15 @@ impl Worker {
         let turn = Turn { now: clock.now(), clock: &**clock, report: &**report };
         let complete = tasks.complete.len();
         let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, &turn, effects));
+        for (partition, end) in consumer.ends() {
+            tasks.end_reached(*partition, *end);
+        }
         if complete < tasks.complete.len() {
             // What comes behind a range is not looked at; pausing spares its reading.
             consumer.pause(&tasks.complete.iter().copied().collect::<Vec<_>>())?;
         }
         match polled {
-            Ok(event) => match tasks.torn.take() {
+            Ok(event) => match tasks.torn.take().filter(|_| !mutant::is(Mutant::TornGoesOn)) {
                 None => Ok(event),
                 Some(reason) => {
                     self.rewind(&reason, false)?;
@@ -302,9 +306,7 @@ impl Worker {
         }
         match &self.transaction {
             Transaction::Committing(..) => COMMIT_WAIT,
-            Transaction::None | Transaction::Open if self.tasks.dirty() => {
-                (self.last_commit + self.limits.commit_interval).saturating_sub(self.clock.elapsed())
-            }
+            Transaction::None | Transaction::Open if self.tasks.has_processed() => self.next_commit().saturating_sub(self.clock.elapsed()),
             Transaction::None | Transaction::Open => IDLE_WAIT,
         }
     }
@@ -320,6 +322,7 @@ impl Worker {
             }
             Reaction::AbortAndRewind | Reaction::LeaveTask | Reaction::RefuseRecord => self.rewind(&error.to_string(), false),
             Reaction::Recycle => self.rewind(&error.to_string(), true),
+            Reaction::Rejoin => Err(error.into()),
             Reaction::Stop => match error.partition {
                 Some(partition) if self.tasks.sources.contains_key(&partition) => {
                     self.halt(partition, &error.to_string());
@@ -336,8 +339,10 @@ impl Worker {
             source.halted_at = Some(source.next);
         }
         let report = Arc::clone(&self.report);
+        for of in self.plan.subtopologies.iter().filter(|it| it.source == partition.topic) {
+            report(&Change::Stopped { task: of.task_id(partition.partition), reason: reason.to_owned() });
+        }
         for open in self.tasks.iter_mut().filter(|it| it.source == partition) {
-            report(&Change::Stopped { task: open.task.id.clone(), reason: reason.to_owned() });
             open.state = super::tasks::State::Stopped(reason.to_owned());
         }
         // It may be that nothing can be paused any more, which is as good.

@@ -12,7 +12,7 @@ use goyt::runtime::ports::{Cause, GroupEvent, Log, OutRecord, SendError};
 use goyt::runtime::reaction::Reaction;
 use steps::{
     LEAVE, WAIT, abort, arrived, both, commit, committed, event, input, join, out, pair, places, producer, read, read_records, read_to,
-    read_to_end, record, send, start, text, until,
+    read_to_end, read_to_told_end, record, send, start, text, until,
 };
 
 /// Topic with [`PARTITIONS`] partitions.
@@ -53,6 +53,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("an open transaction holds back later records", open_transaction_holds_back),
         ("an end lies past control records", end_is_past_markers),
         ("the ends of changelogs are those of acknowledged records", changelog_ends),
+        ("the group's consumer tells an end, past control records, after all records before it", ends_are_told_after_records),
         ("outputs and consumed offsets are committed together", offsets_with_outputs),
         ("a producer that is initialised fences its predecessor and aborts what it left open", init_fences),
         ("a member that was expelled can't commit", stale_generation),
@@ -113,6 +114,27 @@ fn end_is_past_markers(world: &mut dyn World) {
     let mut reader = world.log("reader");
     until("the end", || (reader.parts().changelogs.bounds(&[out(0)]).unwrap() == [(0, 4)]).then_some(()));
     assert_eq!(read_to(world, out(0), 4), ["1"]);
+}
+
+fn ends_are_told_after_records(world: &mut dyn World) {
+    let mut log = producer(world, "a");
+    join(&mut *log, &[IN]);
+    let mut other = producer(world, "b");
+    send(&mut *other, input(0), "k", "1");
+    commit(&mut *other, &[]).result.unwrap();
+    other.parts().producer.begin().unwrap();
+    send(&mut *other, input(0), "k", "2");
+    arrived(&mut *other, input(0), 3);
+    // Record, marker, an open record.
+    assert_eq!(read_to_told_end(&mut *log, input(0), 2), ["1"], "at most the last stable offset");
+    abort(&mut *other);
+    assert_eq!(read_to_told_end(&mut *log, input(0), 4), [""; 0], "past the aborted record and its marker");
+
+    let parts = log.parts();
+    parts.consumer.assign(&[(input(0), 0)]).unwrap();
+    assert_eq!(parts.consumer.ends(), [], "before a poll, of what was assigned anew");
+    parts.consumer.resume(&[input(0)]).unwrap();
+    assert_eq!(read_to_told_end(&mut *log, input(0), 4), ["1"], "told again when it is read again");
 }
 
 fn changelog_ends(world: &mut dyn World) {

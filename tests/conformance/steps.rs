@@ -141,6 +141,19 @@ pub fn read(log: &mut dyn Log, count: usize) -> Vec<String> {
     values
 }
 
+/// The values that the group's consumer hands out until it tells that it has reached `end` of the partition; it tells none beyond.
+pub fn read_to_told_end(log: &mut dyn Log, partition: TopicPartition, end: Offset) -> Vec<String> {
+    let mut values = Vec::new();
+    until("an end that is told", || {
+        let consumer = log.parts().consumer;
+        consumer.poll(WAIT, 1, &mut |it| values.push(text(it.value))).unwrap();
+        let told = consumer.ends().iter().filter(|it| it.0 == partition).map(|it| it.1).max()?;
+        assert!(told <= end, "{told} of {end}");
+        (told == end).then_some(())
+    });
+    values
+}
+
 /// The committed values of these partitions, as far as there are any now.
 pub fn read_to_end(world: &mut dyn World, partitions: &[TopicPartition]) -> Vec<(TopicPartition, String)> {
     let mut values = Vec::new();

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka_sys::types::RDKafkaRespErr as Code;
-
 use super::client_config::ClientSettings;
 use super::client_errors::ClientErrors;
 use super::errors::{log_error, log_error_at};
@@ -89,8 +87,7 @@ impl Changelogs for KafkaChangelogs {
         let mut ends = Vec::new();
         let topics = Arc::clone(&reader.topics);
         reader.read(wait, max, record, &mut |message, partition| match partition {
-            // Stands where the next fetch would be: past control records and aborted ones.
-            Some(partition) if message.code() == Code::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32 => ends.push((partition, message.offset())),
+            Some(partition) if message.is_end() => ends.push((partition, message.offset())),
             partition => heard.errors.put(log_error_at(&message.error(), "restore", partition.map(|it| topics.place(it)), partition)),
         });
         match heard.errors.take() {

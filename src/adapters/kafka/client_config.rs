@@ -124,7 +124,7 @@ impl ClientSettings {
             ("isolation.level", "read_committed".into()),
             ("enable.auto.commit", "false".into()),
             ("enable.auto.offset.store", "false".into()),
-            ("enable.partition.eof", "false".into()),
+            ("enable.partition.eof", "true".into()),
         ];
         let defaults = [
             ("session.timeout.ms", session.to_string()),

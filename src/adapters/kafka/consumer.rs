@@ -35,6 +35,8 @@ const LEAVE_BATCH: usize = 256;
 pub struct KafkaConsumer {
     reader: Reader,
     heard: Arc<Heard>,
+    /// Those of the last poll.
+    ends: Vec<(TopicPartition, Offset)>,
     /// An event that the group waits to be answered.
     unanswered: Option<Unanswered>,
 }
@@ -88,7 +90,7 @@ impl KafkaConsumer {
         });
         let client = Client::new(Kind::Consumer, &settings.consumer(worker)?, Arc::<Heard>::clone(&heard))
             .map_err(|it| log_error(&it, "make the consumer"))?;
-        Ok(KafkaConsumer { reader: Reader::new(Arc::new(client), topics), heard, unanswered: None })
+        Ok(KafkaConsumer { reader: Reader::new(Arc::new(client), topics), heard, ends: Vec::new(), unanswered: None })
     }
 
     /// The client: for who the member is, and to wake it.
@@ -148,20 +150,26 @@ impl Consumer for KafkaConsumer {
     }
 
     fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
+        self.ends.clear();
         if let Some(event) = self.event() {
             return Ok(Some(event));
         }
         if let Some(error) = self.heard.errors.take() {
             return Err(error);
         }
-        let (topics, heard) = (Arc::clone(&self.reader.topics), &self.heard);
-        self.reader.read(wait, max, record, &mut |message, partition| {
-            heard.errors.put(log_error_at(&message.error(), "read", partition.map(|it| topics.place(it)), partition));
+        let (topics, heard, ends) = (Arc::clone(&self.reader.topics), &self.heard, &mut self.ends);
+        self.reader.read(wait, max, record, &mut |message, partition| match partition {
+            Some(partition) if message.is_end() => ends.push((partition, message.offset())),
+            partition => heard.errors.put(log_error_at(&message.error(), "read", partition.map(|it| topics.place(it)), partition)),
         });
         if let Some(event) = self.event() {
             return Ok(Some(event));
         }
         self.heard.errors.take().map_or(Ok(None), Err)
+    }
+
+    fn ends(&self) -> &[(TopicPartition, Offset)] {
+        &self.ends
     }
 
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, LogError> {
@@ -173,6 +181,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
+        self.ends.clear();
         // The client gives each partition a new version, and drops what was fetched under an older one: nothing stale is handed out.
         let mut list = self.reader.topics.list(positions.iter().copied());
         let client = &self.reader.client;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::group::{Notice, Place};
+use crate::adapters::memory::network::Request;
 use crate::adapters::memory::reading::{Batch, Readings};
 use crate::adapters::memory::{Identity, Membership, Topics};
 use crate::engine::record::{Offset, RecordRef, TopicId, TopicPartition};
@@ -23,6 +24,8 @@ pub struct MemoryConsumer {
     /// It was told to give all up, and has not done so yet: it gets no records.
     giving_up: bool,
     readings: Readings,
+    /// Those of the last poll.
+    ends: Vec<(TopicPartition, Offset)>,
 }
 
 impl MemoryConsumer {
@@ -37,12 +40,14 @@ impl MemoryConsumer {
             assigned: Vec::new(),
             giving_up: false,
             readings: Readings::default(),
+            ends: Vec::new(),
         }
     }
 
     fn join(&mut self) -> Result<(), LogError> {
         let names = self.subscription.iter().map(|topic| Ok(self.topics.name(*topic)?.to_owned())).collect::<Result<Vec<_>, LogError>>()?;
         let mut state = self.cluster.state();
+        state.reach(&self.name, Request::Join)?;
         for name in &names {
             state.partition(name, 0)?;
         }
@@ -90,12 +95,17 @@ impl Consumer for MemoryConsumer {
     }
 
     fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
+        self.ends.clear();
+        self.cluster.state().reach(&self.name, Request::Poll)?;
         if let Some(event) = self.event()? {
             return Ok(Some(event));
         }
         let mut state = self.cluster.state();
         let mut batch = if self.giving_up { Batch::default() } else { self.readings.read(&mut state, &self.topics, max) };
-        if batch.records.is_empty() && batch.error.is_none() {
+        if !self.giving_up {
+            self.ends = self.readings.new_ends(&mut state, &self.topics);
+        }
+        if batch.records.is_empty() && batch.error.is_none() && self.ends.is_empty() {
             self.cluster.wait(state, wait);
             return Ok(None);
         }
@@ -104,13 +114,20 @@ impl Consumer for MemoryConsumer {
         batch.error.take().map_or(Ok(None), Err)
     }
 
+    fn ends(&self) -> &[(TopicPartition, Offset)] {
+        &self.ends
+    }
+
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, LogError> {
         let place = |it: &TopicPartition| Ok((self.topics.name(it.topic)?.to_owned(), it.partition));
         let places = partitions.iter().map(place).collect::<Result<Vec<Place>, LogError>>()?;
-        self.cluster.state().group(&self.group).committed(&places)
+        let mut state = self.cluster.state();
+        state.reach(&self.name, Request::Lookup)?;
+        state.group(&self.group).committed(&places)
     }
 
     fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        self.cluster.state().reach(&self.name, Request::Lookup)?;
         let bounds = |it: &TopicPartition| {
             let (start, _, end) = self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?;
             Ok((start, end))
@@ -120,6 +137,7 @@ impl Consumer for MemoryConsumer {
 
     fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
         self.readings.clear();
+        self.ends.clear();
         for (partition, position) in positions {
             self.topics.name(partition.topic)?;
             self.readings.start(*partition, *position);
@@ -133,6 +151,7 @@ impl Consumer for MemoryConsumer {
         let gave_up = std::mem::take(&mut self.giving_up);
         let Some(member) = self.membership.get().filter(|_| gave_up) else { return Ok(()) };
         let mut state = self.cluster.state();
+        state.alive(&self.name)?;
         let counts = state.partition_counts();
         let still_member = state.group(&self.group).given_up(&member, &counts);
         drop(state);
@@ -170,6 +189,7 @@ impl Consumer for MemoryConsumer {
         self.giving_up = false;
         if let Some(member) = self.membership.set(None).filter(|_| !stay) {
             let mut state = self.cluster.state();
+            state.alive(&self.name)?;
             let counts = state.partition_counts();
             state.group(&self.group).leave(&member, &counts);
             drop(state);

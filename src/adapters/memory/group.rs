@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use crate::adapters::memory::error;
 use crate::adapters::memory::partition::Serial;
 use crate::engine::record::Offset;
+use crate::runtime::mutant::{self, Mutant};
 use crate::runtime::ports::LogError;
 use crate::runtime::reaction::Reaction;
 
@@ -139,6 +140,9 @@ impl Group {
     /// # Errors
     /// When it may not.
     pub fn check(&self, id: Option<&MemberId>, name: &str) -> Result<(), LogError> {
+        if mutant::is(Mutant::AnyMember) {
+            return Ok(());
+        }
         let found = id.and_then(|id| self.members.get(&id.name).map(|member| (id, member)));
         let Some((id, member)) = found else {
             return Err(error("UNKNOWN_MEMBER_ID", Reaction::LeaveTask, format!("{name} is not a member of the group")));
@@ -155,7 +159,8 @@ impl Group {
     /// # Errors
     /// While an open transaction holds an offset of one of them.
     pub fn committed(&self, places: &[Place]) -> Result<Vec<Option<Offset>>, LogError> {
-        let unstable = |place: &&Place| self.pending.values().any(|offsets| offsets.contains_key(*place));
+        let unstable =
+            |place: &&Place| !mutant::is(Mutant::UnstableOffsets) && self.pending.values().any(|offsets| offsets.contains_key(*place));
         if let Some((topic, partition)) = places.iter().find(unstable) {
             let text = format!("an open transaction holds an offset of {topic}-{partition}");
             return Err(error("UNSTABLE_OFFSET_COMMIT", Reaction::Retry, text));
@@ -247,7 +252,7 @@ impl Member {
             return Ok(());
         }
         let text = format!("another client has joined as {}: two processes have the same `instance.id`", id.name);
-        Err(error("FENCED_INSTANCE_ID", Reaction::Stop, text))
+        Err(error("FENCED_INSTANCE_ID", Reaction::Rejoin, text))
     }
 }
 

@@ -127,6 +127,23 @@ impl Partition {
         Ok(stable_end.max(from))
     }
 
+    /// As [`Partition::read`], for a reader of uncommitted records.
+    ///
+    /// # Errors
+    /// When the position is before the start or after the end.
+    pub fn read_uncommitted(&self, from: Offset, max: usize, records: &mut Vec<(Offset, Arc<Content>)>) -> Result<Offset, OutOfRange> {
+        if from < self.start || from > self.end {
+            return Err(OutOfRange { start: self.start, end: self.end });
+        }
+        let first = self.entries.partition_point(|entry| entry.offset < from);
+        let mut next = from;
+        for entry in self.entries.range(first..).take(max) {
+            next = entry.offset + 1;
+            records.extend(entry.content.clone().map(|content| (entry.offset, content)));
+        }
+        Ok(next)
+    }
+
     /// Keeps, of what is stable, the last committed record of each key only. Offsets stay as they are.
     pub fn compact(&mut self, tombstones: Tombstones) {
         let stable_end = self.stable_end();
@@ -153,6 +170,13 @@ impl Partition {
         let gone = self.entries.partition_point(|entry| entry.offset < self.start);
         self.entries.drain(..gone);
         self.forget_transactions();
+    }
+
+    /// Removes all from an offset on. Transactions that are open there stay open until their marker comes.
+    pub fn truncate(&mut self, from: Offset) {
+        self.end = from.clamp(self.start, self.end);
+        let left = self.entries.partition_point(|entry| entry.offset < self.end);
+        self.entries.truncate(left);
     }
 
     fn push(&mut self, transaction: Option<Serial>, content: Option<Arc<Content>>) -> Offset {

@@ -7,6 +7,7 @@ use crate::adapters::memory::Topics;
 use crate::adapters::memory::cluster::{State, out_of_range};
 use crate::adapters::memory::partition::Content;
 use crate::engine::record::{HeaderRef, Offset, RecordRef, TopicPartition};
+use crate::runtime::mutant::{self, Mutant};
 use crate::runtime::ports::LogError;
 
 /// Partitions that are being read.
@@ -133,6 +134,11 @@ fn read(
     records: &mut Vec<(Offset, Arc<Content>)>,
 ) -> Result<Offset, LogError> {
     let name = topics.name(topic)?;
-    let read = state.partition(name, partition)?.read(position, max, records);
+    let found = state.partition(name, partition)?;
+    let read = if mutant::is(Mutant::ReadUncommitted) {
+        found.read_uncommitted(position, max, records)
+    } else {
+        found.read(position, max, records)
+    };
     read.map_err(|it| out_of_range(name, partition, position, it))
 }

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use serde_json::Value;
 
 use crate::support::goyt::Goyt;
+use crate::support::platform::{Load, Platform};
 use crate::support::stage::Stage;
-use crate::support::{broker, wait};
+use crate::support::traffic::wait_for_outputs;
+use crate::support::{broker, reader, wait};
 
 /// Looks often, so that a judgement takes two seconds.
 const OFTEN: (&str, &str) = ("GOYT_LAG_REPORT_INTERVAL_MS", "300");
@@ -77,7 +81,7 @@ fn idle_input_of_a_transactional_producer_is_no_lag_and_an_open_transaction_bloc
     send(&producer, &stage, 0, 1, now());
     send(&producer, &stage, 0, 2, now());
     producer.commit_transaction(wait::LONG).unwrap();
-    let (_, idle) = until_it(&stage, "two committed", |it| it["committed"] == 2 && it["recordsBehind"] == 0);
+    let (_, idle) = until_it(&stage, "two committed", |it| it["committed"] == 3 && it["recordsBehind"] == 0);
     assert_eq!((&idle["visibleEnd"], &idle["secondsBehind"], &idle["status"]), (&3.into(), &0.0.into(), &"ok".into()), "{idle}");
 
     producer.begin_transaction().unwrap();
@@ -85,8 +89,42 @@ fn idle_input_of_a_transactional_producer_is_no_lag_and_an_open_transaction_bloc
     let (code, blocked) = until_it(&stage, "blocked", |it| it["status"] == "blocked");
     assert_eq!((code, &blocked["recordsBehind"]), (Some(1), &0.into()), "{blocked}");
     producer.commit_transaction(wait::LONG).unwrap();
-    let (code, _) = until_it(&stage, "ok", |it| it["status"] == "ok" && it["committed"] == 4);
+    let (code, _) = until_it(&stage, "ok", |it| it["status"] == "ok" && it["committed"] == 5);
     assert_eq!(code, Some(0));
+}
+
+/// What `kafka-consumer-groups` calls the lag of the application's group: from its committed offsets to the ends of the logs.
+fn lag_by_kafka(stage: &Stage) -> Vec<(String, i32, i64)> {
+    let group: BaseConsumer = broker::client().set("group.id", stage.application()).create().unwrap();
+    let mut asked = TopicPartitionList::new();
+    for topic in stage.topics() {
+        reader::partitions(&topic).into_iter().for_each(|partition| drop(asked.add_partition(&topic, partition)));
+    }
+    let committed = group.committed_offsets(asked, wait::LONG).unwrap();
+    let behind = committed.elements().into_iter().filter_map(|it| {
+        let end = reader::ends(it.topic(), "read_uncommitted")[usize::try_from(it.partition()).unwrap()];
+        Some((it.topic().to_owned(), it.partition(), end - it.offset().to_raw().filter(|offset| 0 <= *offset)?))
+    });
+    behind.collect()
+}
+
+#[test]
+fn kafkas_own_tools_see_no_lag_of_an_idle_application_whose_topics_are_written_in_transactions() {
+    let stage = Stage::new("lag-by-kafka", 2);
+    let producer = transactional(&stage);
+    producer.begin_transaction().unwrap();
+    (1..=20).for_each(|n| send(&producer, &stage, i32::try_from(n % 2).unwrap(), n, now()));
+    producer.commit_transaction(wait::LONG).unwrap();
+    let mut platform = Platform::new(7);
+    stage.send(&platform.events(&Load { users: 20, transactions: 60, ..Load::default() }));
+    let _goyt = Goyt::start_with(&stage, "a", &[OFTEN]);
+    wait_for_outputs(&stage, &platform);
+    wait::until_ok(|| {
+        let lag = lag_by_kafka(&stage);
+        let repartitions = lag.iter().filter(|it| it.0.ends_with("-repartition")).count();
+        let all_read = 0 < repartitions && lag.iter().all(|it| it.2 == 0);
+        if all_read { Ok(()) } else { Err(format!("no lag, of repartition topics too; now {lag:?}")) }
+    });
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka_sys::types::RDKafkaRespErr as Code;
 
 use crate::adapters::kafka::admin::KafkaAdmin;
 use crate::adapters::kafka::client_config::ClientSettings;
@@ -148,8 +147,7 @@ impl TopicReader for KafkaTopicReader {
                 record(ReadRecord { place, offset: it.offset, timestamp: it.timestamp, key, value, headers: it.headers });
             },
             &mut |message, partition| match partition.and_then(|it| places.get(&it)) {
-                // Stands where the next fetch would be: past control records and aborted ones.
-                Some(place) if message.code() == Code::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32 => {
+                Some(place) if message.is_end() => {
                     ends.push((place.clone(), message.offset()));
                 }
                 None if partition.is_some() => {}

@@ -1,6 +1,7 @@
 //! Reading: records as they lie in librdkafka's buffers.
 
 use super::*;
+use rdkafka_sys::types::RDKafkaRespErr as Code;
 
 /// Records read at once; gives them back when it is cleared or dropped. Used again and again, it allocates nothing.
 /// Must not outlive the client, hence it holds it.
@@ -71,6 +72,11 @@ impl<'a> Message<'a> {
     pub(in super::super) fn code(self) -> i32 {
         // SAFETY: a live message; its error is read as a number.
         unsafe { (&raw const (*self.at).err).cast::<i32>().read() }
+    }
+
+    /// Whether it says that an end was reached: its offset is where the next fetch would be, past control records and aborted ones.
+    pub(in super::super) fn is_end(self) -> bool {
+        self.code() == Code::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32
     }
 
     /// The error in words; of a client that has failed as a whole, the error that it failed for.

@@ -112,6 +112,10 @@ fn lines(report: &Report) -> Vec<String> {
     for row in report.topics.iter().filter(|it| it.role == Role::Repartition && !it.joined.is_identical()) {
         lines.push(format!("note: behind {} the replay read what the live application had recorded, not what differs", row.topic));
     }
+    for row in report.topics.iter().filter(|it| it.joined.redriven != 0) {
+        let letters = if row.joined.redriven == 1 { "1 dead letter" } else { &format!("{} dead letters", row.joined.redriven) };
+        lines.push(format!("note: {letters} of {} that came back by a redrive since are none in the replay: they pass now", row.topic));
+    }
     lines.extend(report.notes.iter().map(|it| format!("partial: {it}")));
     lines.push(verdict(report));
     lines
@@ -159,7 +163,7 @@ fn to_json(report: &Report, promoted: Option<usize>) -> Value {
         let it = &row.joined;
         json!({
             "topic": row.topic, "role": role(row.role), "same": it.same, "changed": it.changed, "onlyLive": it.only_live,
-            "onlyReplay": it.only_replay, "reordered": it.reordered, "liveDigest": hex(it.live_digest), "replayDigest": hex(it.replay_digest),
+            "onlyReplay": it.only_replay, "redriven": it.redriven, "reordered": it.reordered, "liveDigest": hex(it.live_digest), "replayDigest": hex(it.replay_digest),
         })
     });
     let stores = report.stores.iter().map(|it| {

@@ -9,14 +9,17 @@ use serde_json::Value;
 use super::cut::Cut;
 use super::fold::{Fold, StoreDifference, key_text, value_text};
 use super::items;
-use super::join::{At, DETAILS_MAX, Detail, Join, Kind};
+use super::join::{At, DETAILS_MAX, Detail, Due, Join, Kind};
 use super::report::{Difference, Report, StoreRow, TopicRow};
 use super::shadow::{Shadow, Twin};
 use super::span::Span;
 use super::{Error, Part, Phase, Progress, Site, is_compared};
-use crate::engine::plan::StorePlan;
+use crate::engine::plan::{Role, StorePlan};
 use crate::engine::record::Offset;
 use crate::runtime::operations::access::{Ends, Place, Range, ReadRecord, TopicReader, read_ranges};
+use crate::runtime::operations::audit;
+use crate::runtime::operations::dead_letters::letter::Letter;
+use crate::runtime::operations::dead_letters::marks::{Action, Marks};
 
 /// Offsets of a topic's partitions that are joined at once; one partition at least.
 const JOINED_AT_ONCE: Offset = 1_000_000;
@@ -99,6 +102,8 @@ pub(super) fn outputs(
     let live = outputs.iter().flat_map(|it| &it.partitions).map(|it| it.possible - it.first);
     let replayed = ends.values().map(|it| it.high - it.first);
     let mut read = Read::of(Phase::ComparingOutputs, live.chain(replayed).sum());
+    let mut marks = Marks::of(&audit::topic(&shadow.live));
+    marks.look(reader).map_err(|it| Error::Failed(it.to_string()))?;
     for output in outputs {
         let (role, topology) = (output.twin.role, shadow.topology.as_str());
         let mut join = Join::default();
@@ -107,7 +112,13 @@ pub(super) fn outputs(
             let ranges: Vec<Range> = batch.iter().map(|it| range(&it.live, it.first, it.possible)).collect();
             read.through(reader, &ranges, site, |it| {
                 if let Some(item) = items::item(role, topology, &it) {
-                    join.live(item, at(&it), certain.get(it.place).is_some_and(|end| it.offset < *end));
+                    let certain = certain.get(it.place).is_some_and(|end| it.offset < *end);
+                    let due = match certain {
+                        true if role == Role::DeadLetter && is_redriven(&marks, &it) => Due::Redriven,
+                        true => Due::Certain,
+                        false => Due::Possible,
+                    };
+                    join.live(item, at(&it), due);
                 }
             })?;
             let end = |place: &Place| ends.get(place).map_or((0, 0), |it| (it.first, it.high));
@@ -129,6 +140,12 @@ pub(super) fn outputs(
         report.topics.push(TopicRow { topic: output.twin.live.clone(), role, joined });
     }
     Ok(())
+}
+
+/// Whether a dead letter was sent back.
+fn is_redriven(marks: &Marks, record: &ReadRecord<'_>) -> bool {
+    let letter = Letter::read(record);
+    marks.get(&letter.id, letter.origin.as_ref()).is_some_and(|it| it.action == Action::Redrive)
 }
 
 /// Partitions that are joined at once.

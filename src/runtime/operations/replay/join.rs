@@ -29,11 +29,22 @@ pub struct Join {
     result: Joined,
 }
 
+/// Whether a live record must be in the replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// It must: it was visible before the replay's end was fixed.
+    Certain,
+    /// It may.
+    Possible,
+    /// It may: a dead letter that was sent back since, so that something was mended for it.
+    Redriven,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     item: Item,
     at: At,
-    certain: bool,
+    due: Due,
 }
 
 /// What came of it.
@@ -47,6 +58,8 @@ pub struct Joined {
     pub only_live: u64,
     /// Only in the replay.
     pub only_replay: u64,
+    /// Dead letters that are only live, and were sent back since: no difference.
+    pub redriven: u64,
     /// On both sides, but behind one that it was ahead of: of the same key and the same source partition.
     pub reordered: u64,
     /// Sum of the digests of what the live side has; the records that are not certain to be in the replay count when they are.
@@ -115,9 +128,9 @@ impl Joined {
 }
 
 impl Join {
-    /// The next live record of a partition. `certain`: it was visible before the replay's end was fixed, so the replay must have it.
-    pub fn live(&mut self, item: Item, at: At, certain: bool) {
-        let waiting = Waiting { item, at, certain };
+    /// The next live record of a partition.
+    pub fn live(&mut self, item: Item, at: At, due: Due) {
+        let waiting = Waiting { item, at, due };
         if let Some(first) = self.live.get(&item.id) {
             // A letter of our own comes before one that stands in for it.
             if first.item.stands_in && !item.stands_in {
@@ -148,8 +161,11 @@ impl Join {
             }
         }
         let mut left: Vec<Waiting> = self.live.into_values().chain(self.repeats.into_values().flatten()).collect();
-        left.retain(|it| it.certain && !it.item.stands_in);
+        left.retain(|it| it.due != Due::Possible && !it.item.stands_in);
         left.sort_unstable_by_key(|it| it.at);
+        let all = left.len();
+        left.retain(|it| it.due == Due::Certain);
+        self.result.redriven = (all - left.len()) as u64;
         for it in left {
             self.result.live_digest = self.result.live_digest.wrapping_add(weigh(&it.item));
             self.result.note(Kind::OnlyLive, Some(it.at), None);
