@@ -6,6 +6,7 @@ use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::partition::Content;
 use goyt::engine::expr::{check, parse};
 use goyt::engine::topology::{Sources, plan};
+use goyt::runtime::status::Change;
 
 use crate::classes::{Class, others, records};
 use crate::targets::{self, NOW};
@@ -183,4 +184,23 @@ fn the_corpus_has_at_least_24_classes_with_names_of_their_own() {
         assert_eq!(names.len(), classes.len());
         assert!(24 <= names.len(), "{}", names.len());
     }
+}
+
+/// The limit of this, told in docs/exactly-once.md: behind a `key` nothing can be rejected any more.
+#[test]
+fn a_record_that_grows_beyond_the_brokers_limit_behind_a_key_stops_its_task_by_name() {
+    let driver = TopologyDriver::new(targets::record::bad(), 1, NOW);
+    // It is written as key and as value, and fits into the repartition topic by a few bytes.
+    let text = "t".repeat(records::RECORD_BYTES_MAX / 2 - 55);
+    let value = records::good().replace("\"t\"", &format!("\"{text}\""));
+    driver.cluster.append("in", None, record("x", Some(value.into_bytes()))).unwrap();
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    let stopped = driver.changes().into_iter().find_map(|it| match it {
+        Change::Stopped { task, reason } => Some(format!("{task}: {reason}")),
+        _ => None,
+    });
+    let stopped = stopped.unwrap();
+    assert!(stopped.starts_with("bad.by-text_0: ") && stopped.contains("more than 1000000"), "{stopped}");
 }

@@ -72,7 +72,6 @@ fn encodings() -> Vec<Class> {
 }
 
 fn shapes() -> Vec<Class> {
-    let good = good;
     vec![
         class("empty", "", "NOT_JSON "),
         class("whitespace only", " \t\r\n ", "NOT_JSON "),
@@ -179,7 +178,7 @@ fn numbers() -> Vec<Class> {
         n("a huge exponent", "1e99999999999999999999", "OUT_OF_RANGE /n"),
         n("a huge negative exponent", "1e-99999999999999999999", "WRONG_TYPE /n"),
         any("a huge exponent that nobody reads", "-1e-99999999999999999999", "out"),
-        n("a million digits' little brother", &"9".repeat(10_000), "OUT_OF_RANGE /n"),
+        n("10,000 digits", &"9".repeat(10_000), "OUT_OF_RANGE /n"),
         n("negative zero", "-0", "WRONG_TYPE /n"),
         n("negative zero with a fraction", "-0.0", "WRONG_TYPE /n"),
         n("a fraction of nothing", "3.0", "WRONG_TYPE /n"),

@@ -105,7 +105,7 @@ fn written(of: &Ast) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(super::CASES) })]
+    #![proptest_config(super::config(super::CASES))]
 
     #[test]
     fn expressions_are_read_as_they_were_written(of in expressions()) {
