@@ -13,7 +13,7 @@ PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/ma
 WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
-.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit fix run soak broker broker-stop clean-broker release deb check-deb check-deploy
+.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit fix run fuzz soak broker broker-stop clean-broker release deb check-deb check-deploy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ fix: ## Format, and mend what the lints can mend
 
 run: build ## Run the topologies of this repository on the Kafka at KAFKA_BOOTSTRAP_SERVERS (localhost:9092)
 	$(TARGET)/release/goyt run topologies/ --create-topics
+
+fuzz: setup-build ## Fuzz each reader of bytes FUZZ_RUNS times (1000000); needs a nightly Rust, and builds everything once more for it
+	scripts/fuzz.sh
 
 soak: build-tests ## The test of instances that come, leave and are killed under load, with SOAK_CHANGES changes (20)
 	SOAK_CHANGES=$(or $(SOAK_CHANGES),20) scripts/kafka.sh run $(CARGO) test --release --test broker scale::instance_changes -- --nocapture

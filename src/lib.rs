@@ -10,4 +10,5 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod runtime;
+pub mod sim;
 pub mod telemetry;

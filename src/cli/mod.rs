@@ -44,6 +44,7 @@ Examples:
   goyt demo                          see it work, without Kafka
   goyt validate                      check topologies/ without running anything
   goyt test                          run topologies/tests/*.yaml in memory
+  goyt sim                           run them under faults, in memory, and check that nothing is lost
   goyt topics --create               create what is missing on the cluster
   goyt replay --topology NAME        run one again beside the live application, and compare
   goyt run                           run topologies/ until it is told to stop
@@ -57,6 +58,7 @@ enum Command {
     Run(run::Run),
     Validate(author::validate::Validate),
     Test(author::test::Test),
+    Sim(author::sim::Sim),
     Topics(operate::topics::Topics),
     Dlq(operate::dlq::Dlq),
     Lag(operate::lag::Lag),
@@ -104,6 +106,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Validate(validate) => validate.execute(),
         Command::Test(test) => test.execute(),
+        Command::Sim(sim) => sim.execute(),
         Command::Topics(topics) => topics.execute(),
         Command::Dlq(dlq) => dlq.execute(),
         Command::Lag(lag) => lag.execute(),

@@ -56,8 +56,8 @@ pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malf
             Some([1]) => return read_value(bytes, inner),
             _ => None,
         },
-        Type::Null => take(bytes, 1).map(|_| Value::Null),
-        Type::Bool => take(bytes, 1).map(|it| Value::Bool(it == [1])),
+        Type::Null => (take(bytes, 1) == Some(&[0])).then_some(Value::Null),
+        Type::Bool => read_bool(bytes).map(Value::Bool),
         Type::Int => read_int(bytes).map(Value::Int),
         Type::Time => read_int(bytes).map(Value::Time),
         Type::Decimal => read_decimal(bytes).map(Value::Decimal),
@@ -105,7 +105,7 @@ pub fn write_key(value: &Value<'_>, into: &mut Vec<u8>) {
 pub fn read_key(bytes: &mut &[u8], of: &Type) -> Result<Value<'static>, Malformed> {
     let int = |bytes: &mut &[u8]| take(bytes, 8).and_then(|it| it.try_into().ok()).map(|it| i64::from_be_bytes(it) ^ i64::MIN);
     let read = match of.required() {
-        Type::Bool => take(bytes, 1).map(|it| Value::Bool(it == [1])),
+        Type::Bool => read_bool(bytes).map(Value::Bool),
         Type::Int => int(bytes).map(Value::Int),
         Type::Time => int(bytes).map(Value::Time),
         Type::Uuid => take(bytes, 16).and_then(|it| it.try_into().ok()).map(|it| Value::Uuid(u128::from_be_bytes(it))),
@@ -163,6 +163,14 @@ fn read_decimal(bytes: &mut &[u8]) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(read_signed(bytes)?, u32::from(scale)).ok()
 }
 
+fn read_bool(bytes: &mut &[u8]) -> Option<bool> {
+    match take(bytes, 1)? {
+        [0] => Some(false),
+        [1] => Some(true),
+        _ => None,
+    }
+}
+
 fn read_escaped(bytes: &mut &[u8]) -> Option<String> {
     let mut text = Vec::new();
     loop {
@@ -192,6 +200,10 @@ fn read_unsigned(bytes: &mut &[u8]) -> Option<u128> {
     let mut number = 0_u128;
     for shift in (0..128).step_by(7) {
         let byte = *take(bytes, 1)?.first()?;
+        // Of the last one there is room for two bits.
+        if shift == 126 && 3 < byte {
+            return None;
+        }
         number |= u128::from(byte & 0x7F) << shift;
         if byte & 0x80 == 0 {
             return Some(number);

@@ -121,7 +121,7 @@ fn cursor(store: Store<'_>, entry: &Entry) -> Option<String> {
 /// The partition to begin with, and the key in it to begin behind.
 fn begin(store: Store<'_>, from: Option<&str>) -> Result<(i32, Option<Vec<u8>>), Problem> {
     let Some(from) = from else { return Ok((0, None)) };
-    let parsed = from.split_once(':').and_then(|(partition, key)| Some((partition.parse::<i32>().ok()?, key)));
+    let parsed = from.split_once(':').and_then(|(partition, key)| Some((partition.parse().ok().filter(|it| 0 <= *it)?, key)));
     match parsed {
         None => Err(Problem::bad_request(format!("from={from} is not what an answer said under `next`"))),
         Some((partition, "")) => Ok((partition, None)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::adapters::memory::Topics;
 use crate::adapters::memory::cluster::Cluster;
+use crate::adapters::memory::network::Request;
 use crate::adapters::memory::reading::Readings;
 use crate::engine::record::{Offset, RecordRef, TopicPartition};
 use crate::runtime::ports::{Changelogs, LogError};
@@ -14,16 +15,19 @@ pub struct MemoryChangelogs {
     cluster: Cluster,
     topics: Topics,
     readings: Readings,
+    /// The client's name.
+    client: String,
 }
 
 impl MemoryChangelogs {
-    pub(super) fn new(cluster: Cluster, topics: Topics) -> Self {
-        Self { cluster, topics, readings: Readings::default() }
+    pub(super) fn new(cluster: Cluster, topics: Topics, client: String) -> Self {
+        Self { cluster, topics, readings: Readings::default(), client }
     }
 }
 
 impl Changelogs for MemoryChangelogs {
     fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        self.cluster.state().reach(&self.client, Request::Lookup)?;
         let bounds = |it: &TopicPartition| {
             let (start, _, end) = self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?;
             Ok((start, end))
@@ -44,6 +48,7 @@ impl Changelogs for MemoryChangelogs {
         record: &mut dyn FnMut(RecordRef<'_>),
     ) -> Result<Vec<(TopicPartition, Offset)>, LogError> {
         let mut state = self.cluster.state();
+        state.reach(&self.client, Request::Restore)?;
         let mut batch = self.readings.read(&mut state, &self.topics, max);
         let ends = self.readings.new_ends(&mut state, &self.topics);
         if batch.records.is_empty() && batch.error.is_none() && ends.is_empty() {

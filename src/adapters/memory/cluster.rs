@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::memory::clock::VirtualClock;
+use crate::adapters::memory::delivery::Deliveries;
 use crate::adapters::memory::error;
 use crate::adapters::memory::group::{Group, Place};
+use crate::adapters::memory::network::Network;
 use crate::adapters::memory::partition::{Content, OutOfRange, Partition, Tombstones};
-use crate::adapters::memory::transactions::{Transaction, Transactions};
+use crate::adapters::memory::transactions::Transactions;
 use crate::engine::partition::partition_of;
 use crate::engine::record::{Millis, Offset};
 use crate::runtime::ports::{Clock, LogError};
@@ -27,6 +29,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     waiting: Waiting,
+    /// Virtual time, where it matters when something arrives.
+    clock: Option<VirtualClock>,
 }
 
 /// What a client does that finds nothing to do and may wait.
@@ -45,8 +49,9 @@ enum Waiting {
 #[derive(Debug, Default)]
 pub(super) struct State {
     topics: BTreeMap<String, Topic>,
-    transactions: Transactions,
+    pub(super) transactions: Transactions,
     groups: BTreeMap<String, Group>,
+    pub(super) deliveries: Deliveries,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +90,16 @@ impl Cluster {
     #[must_use]
     pub fn under(clock: VirtualClock) -> Self {
         Self(Arc::new(Shared { waiting: Waiting::MovesClock(clock), ..Shared::default() }))
+    }
+
+    /// A cluster for one thread, behind a network: requests take their time, and may go astray. Clients never wait: who drives them
+    /// moves the clock on.
+    #[must_use]
+    pub fn behind(network: Box<dyn Network>, clock: VirtualClock) -> Self {
+        let shared = Shared { clock: Some(clock), ..Shared::default() };
+        let cluster = Self(Arc::new(shared));
+        cluster.state().deliveries.network = Some(network);
+        cluster
     }
 
     /// Creates a topic with the default configuration; one that exists already stays as it is.
@@ -150,6 +165,16 @@ impl Cluster {
         Ok((partition.start(), partition.stable_end(), partition.end()))
     }
 
+    /// Whether a partition has a committed record at or behind an offset.
+    #[must_use]
+    pub fn has_unread(&self, topic: &str, partition: i32, from: Offset) -> bool {
+        let mut records = Vec::new();
+        let mut state = self.state();
+        let read = state.partition(topic, partition).map(|it| (it.stable_end() < it.end(), it.read(from, 1, &mut records)));
+        // What is open may yet become one.
+        read.is_ok_and(|(open, _)| open) || !records.is_empty()
+    }
+
     /// Compacts all partitions of a topic.
     ///
     /// # Errors
@@ -165,6 +190,26 @@ impl Cluster {
     /// When there is no such topic or partition.
     pub fn delete_records(&self, topic: &str, partition: i32, before: Offset) -> Result<(), LogError> {
         self.state().partition(topic, partition)?.delete_before(before);
+        Ok(())
+    }
+
+    /// Removes a partition's records from an offset on, as an unclean election of a leader does.
+    ///
+    /// # Errors
+    /// When there is no such topic or partition.
+    pub fn truncate(&self, topic: &str, partition: i32, from: Offset) -> Result<(), LogError> {
+        self.state().partition(topic, partition)?.truncate(from);
+        Ok(())
+    }
+
+    /// Adds partitions to a topic until it has so many.
+    ///
+    /// # Errors
+    /// When there is no such topic.
+    pub fn add_partitions(&self, topic: &str, count: usize) -> Result<(), LogError> {
+        let mut state = self.state();
+        let partitions = &mut state.topic(topic)?.partitions;
+        partitions.resize_with(count.max(partitions.len()), Partition::default);
         Ok(())
     }
 
@@ -192,7 +237,27 @@ impl Cluster {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clock) = &self.0.clock {
+            state.deliver_until(clock.elapsed());
+        }
+        state
+    }
+
+    /// Lets time pass until `done`, or until nothing is on its way any more.
+    pub(super) fn let_pass(&self, done: impl Fn() -> bool) {
+        let Some(clock) = &self.0.clock else { return };
+        while !done() {
+            let Some(next) = self.state().deliveries.next() else { return };
+            clock.advance(next.saturating_sub(clock.elapsed()));
+        }
+    }
+
+    /// Lets so much time pass.
+    pub(super) fn pass(&self, time: Duration) {
+        if let Some(clock) = &self.0.clock {
+            clock.advance(time);
+        }
     }
 
     /// Wakes those that wait for something to read.
@@ -202,9 +267,9 @@ impl Cluster {
 
     /// The time for records that bring none: of the clock that the cluster moves, else the system's.
     pub(super) fn now(&self) -> Millis {
-        match &self.0.waiting {
-            Waiting::MovesClock(clock) => clock.now(),
-            Waiting::Never | Waiting::UntilWritten => SystemClock::start().now(),
+        match (&self.0.waiting, &self.0.clock) {
+            (Waiting::MovesClock(clock), _) | (_, Some(clock)) => clock.now(),
+            (Waiting::Never | Waiting::UntilWritten, None) => SystemClock::start().now(),
         }
     }
 
@@ -235,8 +300,10 @@ impl State {
 
     /// A producer takes a transactional id over; returns its epoch.
     pub(super) fn take_over(&mut self, transactional_id: &str) -> u32 {
+        self.finish(transactional_id);
         let (epoch, left_open) = self.transactions.take_over(transactional_id);
         self.write_markers(left_open, false);
+        self.finish(transactional_id);
         epoch
     }
 
@@ -251,7 +318,8 @@ impl State {
     ) -> Result<(i32, Offset), LogError> {
         let content = self.checked(topic, content)?;
         let partition = self.choose(topic, partition, content.key.as_deref())?;
-        let transaction = self.transactions.open(transactional_id, epoch)?;
+        self.finish(transactional_id);
+        let transaction = self.transactions.open(transactional_id, epoch, self.deliveries.now)?;
         transaction.partitions.insert((topic.to_owned(), partition));
         let serial = transaction.serial;
         let offset = self.partition(topic, partition)?.append(Some(serial), content);
@@ -266,7 +334,8 @@ impl State {
         group: &str,
         offsets: Vec<(Place, Offset)>,
     ) -> Result<(), LogError> {
-        let transaction = self.transactions.open(transactional_id, epoch)?;
+        self.finish(transactional_id);
+        let transaction = self.transactions.open(transactional_id, epoch, self.deliveries.now)?;
         transaction.groups.insert(group.to_owned());
         let serial = transaction.serial;
         self.group(group).hold(serial, offsets);
@@ -275,22 +344,9 @@ impl State {
 
     /// Ends a producer's open transaction.
     pub(super) fn end(&mut self, transactional_id: &str, epoch: u32, committed: bool) -> Result<(), LogError> {
-        let ended = self.transactions.end(transactional_id, epoch)?;
+        let ended = self.transactions.end(transactional_id, epoch, committed)?;
         self.write_markers(ended, committed);
         Ok(())
-    }
-
-    fn write_markers(&mut self, ended: Option<Transaction>, committed: bool) {
-        let Some(Transaction { serial, partitions, groups }) = ended else { return };
-        for (topic, number) in partitions {
-            // A topic deleted meanwhile needs no marker.
-            if let Ok(partition) = self.partition(&topic, number) {
-                partition.mark(serial, committed);
-            }
-        }
-        for group in groups {
-            self.group(&group).end(serial, committed);
-        }
     }
 
     /// A record, unless its topic refuses it.

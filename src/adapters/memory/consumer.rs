@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::group::{Notice, Place};
+use crate::adapters::memory::network::Request;
 use crate::adapters::memory::reading::{Batch, Readings};
 use crate::adapters::memory::{Identity, Membership, Topics};
 use crate::engine::record::{Offset, RecordRef, TopicId, TopicPartition};
@@ -46,6 +47,7 @@ impl MemoryConsumer {
     fn join(&mut self) -> Result<(), LogError> {
         let names = self.subscription.iter().map(|topic| Ok(self.topics.name(*topic)?.to_owned())).collect::<Result<Vec<_>, LogError>>()?;
         let mut state = self.cluster.state();
+        state.reach(&self.name, Request::Join)?;
         for name in &names {
             state.partition(name, 0)?;
         }
@@ -94,6 +96,7 @@ impl Consumer for MemoryConsumer {
 
     fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
         self.ends.clear();
+        self.cluster.state().reach(&self.name, Request::Poll)?;
         if let Some(event) = self.event()? {
             return Ok(Some(event));
         }
@@ -118,10 +121,13 @@ impl Consumer for MemoryConsumer {
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, LogError> {
         let place = |it: &TopicPartition| Ok((self.topics.name(it.topic)?.to_owned(), it.partition));
         let places = partitions.iter().map(place).collect::<Result<Vec<Place>, LogError>>()?;
-        self.cluster.state().group(&self.group).committed(&places)
+        let mut state = self.cluster.state();
+        state.reach(&self.name, Request::Lookup)?;
+        state.group(&self.group).committed(&places)
     }
 
     fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        self.cluster.state().reach(&self.name, Request::Lookup)?;
         let bounds = |it: &TopicPartition| {
             let (start, _, end) = self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?;
             Ok((start, end))
@@ -145,6 +151,7 @@ impl Consumer for MemoryConsumer {
         let gave_up = std::mem::take(&mut self.giving_up);
         let Some(member) = self.membership.get().filter(|_| gave_up) else { return Ok(()) };
         let mut state = self.cluster.state();
+        state.alive(&self.name)?;
         let counts = state.partition_counts();
         let still_member = state.group(&self.group).given_up(&member, &counts);
         drop(state);
@@ -182,6 +189,7 @@ impl Consumer for MemoryConsumer {
         self.giving_up = false;
         if let Some(member) = self.membership.set(None).filter(|_| !stay) {
             let mut state = self.cluster.state();
+            state.alive(&self.name)?;
             let counts = state.partition_counts();
             state.group(&self.group).leave(&member, &counts);
             drop(state);

@@ -9,8 +9,10 @@ pub mod changelogs;
 pub mod clock;
 pub mod cluster;
 pub mod consumer;
+mod delivery;
 pub mod driver;
 pub mod group;
+pub mod network;
 pub mod partition;
 pub mod producer;
 mod reading;
@@ -52,10 +54,11 @@ impl MemoryLog {
     pub fn new(cluster: &Cluster, identity: Identity, topics: impl IntoIterator<Item = String>) -> Self {
         let topics = Topics(topics.into_iter().collect());
         let membership = Membership::default();
+        let member = identity.member.clone();
         Self {
             consumer: MemoryConsumer::new(cluster.clone(), topics.clone(), &identity, membership.clone()),
             producer: MemoryProducer::new(cluster.clone(), topics.clone(), identity, membership),
-            changelogs: MemoryChangelogs::new(cluster.clone(), topics),
+            changelogs: MemoryChangelogs::new(cluster.clone(), topics, member),
         }
     }
 }

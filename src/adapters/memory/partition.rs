@@ -155,6 +155,13 @@ impl Partition {
         self.forget_transactions();
     }
 
+    /// Removes all from an offset on. Transactions that are open there stay open until their marker comes.
+    pub fn truncate(&mut self, from: Offset) {
+        self.end = from.clamp(self.start, self.end);
+        let left = self.entries.partition_point(|entry| entry.offset < self.end);
+        self.entries.truncate(left);
+    }
+
     fn push(&mut self, transaction: Option<Serial>, content: Option<Arc<Content>>) -> Offset {
         let offset = self.end;
         self.entries.push_back(Entry { offset, transaction, content });

@@ -1,18 +1,21 @@
 //! A transactional producer of a [`Cluster`].
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::adapters::memory::cluster::Cluster;
+use crate::adapters::memory::delivery::{self, Answer, Commit, Delivery};
 use crate::adapters::memory::group::Place;
+use crate::adapters::memory::network::{Fate, Request, dead, timed_out};
 use crate::adapters::memory::partition::Content;
 use crate::adapters::memory::{Identity, Membership, Topics, error};
 use crate::engine::record::{Offset, TopicPartition};
 use crate::runtime::ports::{AfterAbort, Cause, Committed, Consumer, LogError, OutRecord, Producer, SendError};
 use crate::runtime::reaction::Reaction;
 
-/// A producer. What it sends is in the log at once, held back from readers until the transaction ends; a commit is done at once,
-/// and reported when it is asked for.
+/// A producer. What it sends is in the log at once, held back from readers until the transaction ends; a commit is done at once, or takes
+/// the time that the network takes, and is reported when it is asked for.
 #[derive(Debug)]
 pub struct MemoryProducer {
     cluster: Cluster,
@@ -23,6 +26,10 @@ pub struct MemoryProducer {
     epoch: Option<u32>,
     phase: Phase,
     changelog_ends: BTreeMap<TopicPartition, Offset>,
+    /// The broker knows of the open transaction.
+    known: bool,
+    /// A record of the open transaction got lost.
+    lost: bool,
 }
 
 #[derive(Debug)]
@@ -31,19 +38,24 @@ enum Phase {
     Idle,
     /// In a transaction.
     Open,
-    /// Its commit has ended, and was not asked for yet.
-    Ended(Committed),
+    /// Its commit is under way.
+    Committing(Arc<Mutex<Option<Answer>>>),
     /// The commit failed: to be aborted.
     Failed,
 }
 
 impl MemoryProducer {
     pub(super) fn new(cluster: Cluster, topics: Topics, identity: Identity, membership: Membership) -> Self {
-        Self { cluster, topics, identity, membership, epoch: None, phase: Phase::Idle, changelog_ends: BTreeMap::new() }
+        let (epoch, phase, changelog_ends) = (None, Phase::Idle, BTreeMap::new());
+        Self { cluster, topics, identity, membership, epoch, phase, changelog_ends, known: false, lost: false }
     }
 
     fn epoch(&self) -> Result<u32, LogError> {
         self.epoch.ok_or_else(|| misused("the producer is not initialised"))
+    }
+
+    fn fate(&self, request: Request) -> Fate {
+        self.cluster.state().deliveries.fate(&self.identity.member, request)
     }
 
     fn append(&mut self, record: &OutRecord<'_>) -> Result<(), LogError> {
@@ -60,31 +72,70 @@ impl MemoryProducer {
         if let Cause::Store(changelog) = record.cause {
             self.changelog_ends.insert(changelog, offset + 1);
         }
+        self.known = true;
         Ok(())
     }
 
-    fn end(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
+    /// Puts the commit on its way; without a network it is done when this returns.
+    fn end(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<Arc<Mutex<Option<Answer>>>, LogError> {
         let epoch = self.epoch()?;
         let place = |it: &TopicPartition| Ok((self.topics.name(it.topic)?.to_owned(), it.partition));
         let offsets = offsets.iter().map(|(it, offset)| Ok((place(it)?, *offset))).collect::<Result<Vec<(Place, _)>, LogError>>()?;
-        let Identity { group, member, transactional_id } = &self.identity;
-        let mut state = self.cluster.state();
-        if !offsets.is_empty() {
-            state.group(group).check(self.membership.get().as_ref(), member)?;
-            state.hold_offsets(transactional_id, epoch, group, offsets)?;
+        let answer = delivery::waiting();
+        let Identity { group, member, transactional_id } = self.identity.clone();
+        if self.lost {
+            let result = Err(LogError { reaction: Reaction::AbortAndRewind, ..timed_out(Request::Send) });
+            *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Answer { result, repeated: false });
+            return Ok(answer);
         }
-        state.end(transactional_id, epoch, true)?;
+        if !self.known && offsets.is_empty() {
+            *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Answer { result: Ok(()), repeated: false });
+            return Ok(answer);
+        }
+        self.known = true;
+        let commit = Commit {
+            client: member,
+            transactional_id,
+            epoch,
+            group,
+            member: self.membership.get(),
+            offsets,
+            answer: Arc::downgrade(&answer),
+        };
+        let mut state = self.cluster.state();
+        let delay = state.deliveries.delay();
+        state.deliveries.push(delay, Delivery::Commit(commit));
+        let now = state.deliveries.now;
+        state.deliver_until(now);
         drop(state);
         self.cluster.wake();
-        Ok(())
+        Ok(answer)
     }
 }
 
 impl Producer for MemoryProducer {
     fn init(&mut self) -> Result<(), LogError> {
-        self.epoch = Some(self.cluster.state().take_over(&self.identity.transactional_id));
+        let id = &self.identity.transactional_id;
+        let mut state = self.cluster.state();
+        match state.deliveries.fate(&self.identity.member, Request::Init) {
+            Fate::Dead => return Err(dead()),
+            Fate::Lost => return Err(timed_out(Request::Init)),
+            Fate::ReplyLost => {
+                state.take_over(id);
+                return Err(timed_out(Request::Init));
+            }
+            Fate::Late(after) => {
+                state.deliveries.push(after, Delivery::TakeOver { transactional_id: id.clone() });
+                return Err(timed_out(Request::Init));
+            }
+            Fate::Repeated(after) => state.deliveries.push(after, Delivery::TakeOver { transactional_id: id.clone() }),
+            Fate::Done => {}
+        }
+        self.epoch = Some(state.take_over(id));
+        drop(state);
         self.cluster.wake();
         self.phase = Phase::Idle;
+        (self.known, self.lost) = (false, false);
         self.changelog_ends.clear();
         Ok(())
     }
@@ -94,10 +145,11 @@ impl Producer for MemoryProducer {
         match self.phase {
             Phase::Idle => {
                 self.phase = Phase::Open;
+                (self.known, self.lost) = (false, false);
                 Ok(())
             }
             Phase::Open => Err(misused("a transaction is open already")),
-            Phase::Ended(_) => Err(misused("nobody asked how the last commit ended")),
+            Phase::Committing(_) => Err(misused("nobody asked how the last commit ended")),
             Phase::Failed => Err(misused("the last transaction has failed and must be aborted")),
         }
     }
@@ -106,39 +158,53 @@ impl Producer for MemoryProducer {
         if !matches!(self.phase, Phase::Open) {
             return Err(SendError::Failed(misused("no transaction is open")));
         }
+        match self.fate(Request::Send) {
+            Fate::Dead => return Err(SendError::Failed(dead())),
+            Fate::ReplyLost => return Err(SendError::Full),
+            Fate::Lost => {
+                self.lost = true;
+                return Ok(());
+            }
+            Fate::Done | Fate::Late(_) | Fate::Repeated(_) => {}
+        }
         self.append(record).map_err(|error| match error.reaction {
             Reaction::RefuseRecord => SendError::Refused(error),
-            Reaction::Retry | Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::Stop => {
+            Reaction::Retry | Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::Rejoin | Reaction::Stop => {
                 SendError::Failed(error)
             }
         })
     }
 
-    fn serve(&mut self, _wait: Duration) {}
+    fn serve(&mut self, wait: Duration) {
+        self.cluster.pass(wait);
+    }
 
     fn commit(&mut self, offsets: &[(TopicPartition, Offset)], _consumer: &mut dyn Consumer) -> Result<(), LogError> {
         if !matches!(self.phase, Phase::Open) {
             return Err(misused("no transaction is open"));
         }
-        let result = self.end(offsets);
-        let changelog_ends = std::mem::take(&mut self.changelog_ends).into_iter().collect();
-        self.phase = Phase::Ended(Committed { result, changelog_ends, refused: Vec::new(), recycle: false });
+        self.phase = Phase::Committing(self.end(offsets)?);
         Ok(())
     }
 
-    fn committed(&mut self, _wait: Duration) -> Option<Committed> {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Ended(committed) => {
-                if committed.result.is_err() {
-                    self.phase = Phase::Failed;
-                }
-                Some(committed)
+    fn committed(&mut self, wait: Duration) -> Option<Committed> {
+        let fate = self.fate(Request::Outcome);
+        let Phase::Committing(answer) = &self.phase else { return None };
+        let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answered = match fate {
+            // It is of no use to anyone any more, but ends the waiting.
+            Fate::Dead if answered.is_none() => Answer { result: Err(dead()), repeated: false },
+            _ => {
+                let Some(answered) = answered else {
+                    self.cluster.pass(wait);
+                    return None;
+                };
+                answered
             }
-            other => {
-                self.phase = other;
-                None
-            }
-        }
+        };
+        self.phase = if answered.result.is_ok() { Phase::Idle } else { Phase::Failed };
+        let changelog_ends = std::mem::take(&mut self.changelog_ends).into_iter().collect();
+        Some(Committed { result: answered.result, changelog_ends, refused: Vec::new(), recycle: answered.repeated })
     }
 
     /// It writes straight to the log.
@@ -148,11 +214,38 @@ impl Producer for MemoryProducer {
 
     fn abort(&mut self) -> Result<AfterAbort, LogError> {
         let epoch = self.epoch()?;
-        self.phase = Phase::Idle;
+        if let Phase::Committing(answer) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.cluster.let_pass(|| answer.lock().unwrap_or_else(PoisonError::into_inner).is_some());
+        }
         self.changelog_ends.clear();
-        self.cluster.state().end(&self.identity.transactional_id, epoch, false)?;
+        if !std::mem::take(&mut self.known) {
+            return Ok(AfterAbort::Usable);
+        }
+        let id = &self.identity.transactional_id;
+        let copy = || Delivery::Copy { transactional_id: id.clone(), epoch, committed: false };
+        let mut state = self.cluster.state();
+        let fate = state.deliveries.fate(&self.identity.member, Request::End);
+        let after = match fate {
+            Fate::Dead => return Err(dead()),
+            Fate::Done => AfterAbort::Usable,
+            Fate::Lost => return Err(timed_out(Request::End)),
+            Fate::ReplyLost => {
+                drop(state.end(id, epoch, false));
+                return Err(timed_out(Request::End));
+            }
+            Fate::Late(after) => {
+                state.deliveries.push(after, copy());
+                return Err(timed_out(Request::End));
+            }
+            Fate::Repeated(after) => {
+                state.deliveries.push(after, copy());
+                AfterAbort::Recycle
+            }
+        };
+        state.end(id, epoch, false)?;
+        drop(state);
         self.cluster.wake();
-        Ok(AfterAbort::Usable)
+        Ok(after)
     }
 }
 

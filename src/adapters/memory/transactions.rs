@@ -1,6 +1,7 @@
 //! Transactions: who may write under a transactional id, and what is open.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::adapters::memory::error;
 use crate::adapters::memory::group::Place;
@@ -31,6 +32,10 @@ pub struct Transaction {
 struct Holder {
     epoch: u32,
     open: Option<Transaction>,
+    /// When it was begun.
+    since: Duration,
+    /// The last transaction that ended, and how.
+    last: Option<(Serial, bool)>,
 }
 
 impl Transactions {
@@ -38,18 +43,35 @@ impl Transactions {
     pub fn take_over(&mut self, id: &str) -> (u32, Option<Transaction>) {
         let holder = self.holders.entry(id.to_owned()).or_default();
         holder.epoch += 1;
-        (holder.epoch, holder.open.take())
+        let left_open = holder.open.take();
+        holder.last = left_open.as_ref().map(|it| (it.serial, false));
+        (holder.epoch, left_open)
+    }
+
+    /// Aborts a transaction that was begun before a time, if there is one, and fences its producer.
+    pub fn time_out(&mut self, begun_before: Duration) -> Option<Transaction> {
+        let holder = self.holders.values_mut().find(|it| it.open.is_some() && it.since < begun_before)?;
+        holder.epoch += 1;
+        holder.last = holder.open.as_ref().map(|it| (it.serial, false));
+        holder.open.take()
+    }
+
+    /// The last transaction of a producer that ended.
+    #[must_use]
+    pub fn last(&self, id: &str) -> Option<Serial> {
+        self.holders.get(id)?.last.map(|(serial, _)| serial)
     }
 
     /// The open transaction of a producer, begun when there is none.
     ///
     /// # Errors
     /// When another producer has taken the id over.
-    pub fn open(&mut self, id: &str, epoch: u32) -> Result<&mut Transaction, LogError> {
+    pub fn open(&mut self, id: &str, epoch: u32, now: Duration) -> Result<&mut Transaction, LogError> {
         let serials = &mut self.serials;
         let holder = holder(&mut self.holders, id, epoch)?;
         Ok(holder.open.get_or_insert_with(|| {
             *serials += 1;
+            holder.since = now;
             Transaction { serial: *serials, ..Transaction::default() }
         }))
     }
@@ -57,9 +79,19 @@ impl Transactions {
     /// Ends the open transaction of a producer: returns it, if there is one.
     ///
     /// # Errors
-    /// When another producer has taken the id over.
-    pub fn end(&mut self, id: &str, epoch: u32) -> Result<Option<Transaction>, LogError> {
-        holder(&mut self.holders, id, epoch).map(|holder| holder.open.take())
+    /// When another producer has taken the id over, or the last transaction has ended in the other way.
+    pub fn end(&mut self, id: &str, epoch: u32, committed: bool) -> Result<Option<Transaction>, LogError> {
+        let holder = holder(&mut self.holders, id, epoch)?;
+        match (holder.open.take(), holder.last) {
+            (Some(transaction), _) => {
+                holder.last = Some((transaction.serial, committed));
+                Ok(Some(transaction))
+            }
+            (None, Some((_, was))) if was != committed => {
+                Err(error("INVALID_TXN_STATE", Reaction::Recycle, format!("the last transaction of {id} has ended already")))
+            }
+            (None, _) => Ok(None),
+        }
     }
 }
 

@@ -3,5 +3,6 @@
 pub mod config;
 pub mod graph;
 pub mod man;
+pub mod sim;
 pub mod test;
 pub mod validate;

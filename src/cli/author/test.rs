@@ -10,10 +10,11 @@ use serde_json::json;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::topology_test::report::{self, CaseResult};
 use crate::cli::topology_test::run::run_case;
-use crate::cli::topology_test::{Case, TestFile, compare, file};
+use crate::cli::topology_test::{Case, TestFile, compare, file, invariants};
 use crate::cli::{Output, Paths, mistakes, out, sources, texts};
 use crate::engine::plan::Plan;
 use crate::engine::topology::{self, Sources};
+use crate::sim::invariants::Invariant;
 
 /// Run the tests of the topologies, in memory
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ pub struct Test {
 }
 
 /// The folder of the test files, beside the topologies.
-const TESTS: &str = "tests";
+pub(super) const TESTS: &str = "tests";
 
 /// The application's name in a test; it stands in no record that a test sees.
 const APPLICATION: &str = "test";
@@ -81,20 +82,30 @@ impl Test {
         let test = file::read(&shown, &text).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
         let sources = sources_of(path, &test)?;
         let plan = Arc::new(topology::plan(APPLICATION, &sources).map_err(|it| refused(it, &texts(&sources)))?);
+        let invariants = invariants::read(&shown, &text, &plan).map_err(|it| refused(it, &[(shown.clone(), text.clone())]))?;
         let chosen = test.cases.iter().filter(|case| self.only.as_ref().is_none_or(|it| case.name.contains(it)));
-        Ok(chosen.map(|case| CaseResult { name: case.name.clone(), line: case.line, differences: differences(&plan, case) }).collect())
+        Ok(chosen
+            .map(|case| CaseResult { name: case.name.clone(), line: case.line, differences: differences(&plan, case, &invariants) })
+            .collect())
     }
 }
 
-fn differences(plan: &Arc<Plan>, case: &Case) -> Vec<String> {
+fn differences(plan: &Arc<Plan>, case: &Case, invariants: &[Invariant]) -> Vec<String> {
     match run_case(plan, case) {
-        Ok(outcome) => compare::differences(case, &outcome),
+        Ok(outcome) => {
+            let mut found = compare::differences(case, &outcome);
+            // A task that stopped has left its work half done, and that is told already.
+            if outcome.stopped.is_none() {
+                found.extend(invariants.iter().flat_map(|it| it.violations(&outcome.facts)));
+            }
+            found
+        }
         Err(why) => vec![why],
     }
 }
 
 /// The test files of a path: of a folder those in its `tests`, of a topology the one of its name, of a test file itself.
-fn test_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn test_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if path.is_dir() {
         let tests = path.join(TESTS);
         let folder = if tests.is_dir() { tests } else { path.to_owned() };

@@ -9,10 +9,9 @@ use crate::adapters::memory::access::MemoryAccess;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::memory::Memory;
 use crate::cli::signals::Stop;
-use crate::cli::topology_test::Entry;
-use crate::cli::topology_test::run::entry;
 use crate::runtime::operations::access::Access;
 use crate::runtime::status::{Change, Report};
+use crate::sim::entries::{Entry, entry};
 
 /// The application in this process.
 pub struct Embedded {

@@ -7,13 +7,13 @@ use serde_json::Value as Json;
 use super::course::{Played, read_topic};
 use super::{Play, Stage};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::scenario::amount;
 use crate::cli::scenario::tally::{self, ByKey, Sums};
 use crate::cli::scenario::{By, Comparison, Figures, Picture};
-use crate::cli::topology_test::Entry;
 use crate::engine::plan::Role;
 use crate::engine::record::{Millis, Offset};
 use crate::runtime::operations::access::ReadRecord;
+use crate::sim::amount;
+use crate::sim::entries::Entry;
 
 /// What came of it.
 pub struct Found {

@@ -16,12 +16,12 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::scenario::{Scenario, file};
 use crate::cli::settings::SettingFlags;
 use crate::cli::signals::{self, Stop};
-use crate::cli::topology_test::Entry;
 use crate::cli::{Paths, mistakes, out, plan, sources};
 use crate::config::Settings;
 use crate::engine::plan::Plan;
 use crate::runtime::operations::access::Access;
 use crate::runtime::ports::Clock;
+use crate::sim::entries::Entry;
 
 /// Run a scenario and compare what comes of it with what must: without Kafka, or on one
 #[derive(Debug, Args)]

@@ -7,10 +7,10 @@ use std::{env, fs, io};
 use super::{Play, Stage, course};
 use crate::adapters::kafka::KafkaAccess;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::topology_test::Entry;
 use crate::cli::{cluster, out, sources};
 use crate::runtime::operations::access::Access;
 use crate::runtime::operations::topics::{self, Creation};
+use crate::sim::entries::Entry;
 
 /// The instances.
 const WORKERS: [&str; 2] = ["worker-a", "worker-b"];

@@ -4,10 +4,10 @@
 //! first key is the name of a way to make a value is that way; any other is an object.
 
 use super::Field;
-use super::amount;
 use crate::engine::expr::names::known_names;
 use crate::engine::topology::reading::{Fields, Reading};
 use crate::engine::topology::tree::{Key, Kind, Node, Style};
+use crate::sim::amount;
 
 const WORDS: [&str; 3] = ["uuid", "now", "count"];
 const WAYS: [&str; 6] = ["text", "choice", "integer", "decimal", "from", "ago"];

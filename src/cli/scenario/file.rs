@@ -142,7 +142,7 @@ fn read_picture(node: &Node, plan: &Plan, reading: &mut Reading<'_, '_>) -> Opti
 }
 
 /// A topic of the plan that has one of these roles.
-pub(super) fn known_topic(node: &Node, plan: &Plan, roles: &[Role], reading: &mut Reading<'_, '_>) -> Option<String> {
+pub(in crate::cli) fn known_topic(node: &Node, plan: &Plan, roles: &[Role], reading: &mut Reading<'_, '_>) -> Option<String> {
     let name = reading.text(node)?;
     let known = plan.topics.iter().filter(|it| roles.contains(&it.role)).map(|it| it.name.as_str());
     if known.clone().any(|it| it == name) {

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::amount;
 use super::fields::placeholders;
-use super::random::Random;
 use super::tally::{DeadLetters, Tallies};
 use super::{Breakage, Broken, Field, Scenario, Stage, Template};
 use crate::engine::record::Millis;
 use crate::runtime::operations::access::NewRecord;
+use crate::sim::amount;
+use crate::sim::random::Random;
 
 /// A copy comes at most so many records behind the first.
 const COPY_DISTANCE_MAX: u64 = 2_000;

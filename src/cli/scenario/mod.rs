@@ -2,13 +2,11 @@
 //!
 //! The expected figures are counted while the records are made, by nothing that the engine uses.
 
-pub mod amount;
 mod fields;
 pub mod file;
 pub mod generator;
-mod random;
 pub mod tally;
-mod tally_file;
+pub(in crate::cli) mod tally_file;
 
 /// A scenario file.
 #[derive(Debug, Clone, PartialEq)]

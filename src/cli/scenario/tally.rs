@@ -6,9 +6,9 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use serde_json::Value as Json;
 
-use super::amount::{self, Amount};
 use super::generator::{Made, unquoted};
 use super::{Addend, By, Tally};
+use crate::sim::amount::{self, Amount};
 
 /// Figures by key.
 pub type Sums = ByKey<Amount>;

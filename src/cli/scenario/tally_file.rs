@@ -67,7 +67,8 @@ fn read_comparison(node: &Node, plan: &Plan, reading: &mut Reading<'_, '_>) -> O
     Some(Comparison { place, line })
 }
 
-fn known_store(node: &Node, plan: &Plan, reading: &mut Reading<'_, '_>) -> Option<String> {
+/// A store of the plan, `<topology>.<id>`.
+pub(in crate::cli) fn known_store(node: &Node, plan: &Plan, reading: &mut Reading<'_, '_>) -> Option<String> {
     let name = reading.text(node)?;
     let stores = plan.subtopologies.iter().flat_map(|part| part.stores.iter().map(move |it| format!("{}.{}", part.topology, it.id)));
     let stores: Vec<String> = stores.collect();
@@ -78,11 +79,13 @@ fn known_store(node: &Node, plan: &Plan, reading: &mut Reading<'_, '_>) -> Optio
     reading.mistake(&node.span, format!("the topologies have no store `{name}`"), hint)
 }
 
-fn count(node: &Node, reading: &mut Reading<'_, '_>) -> Option<i64> {
+/// A whole number to count by.
+pub(in crate::cli) fn count(node: &Node, reading: &mut Reading<'_, '_>) -> Option<i64> {
     let number = reading.text(node)?.trim().parse().ok();
     number.or_else(|| reading.mistake(&node.span, "`count` is a whole number", "write `count: 1`"))
 }
 
-fn one_of<T>(fields: &Fields<'_>, what: &str, keys: &str, reading: &mut Reading<'_, '_>) -> Option<T> {
+/// A mistake: not exactly one of these keys.
+pub(in crate::cli) fn one_of<T>(fields: &Fields<'_>, what: &str, keys: &str, reading: &mut Reading<'_, '_>) -> Option<T> {
     reading.mistake(&fields.node.span, format!("{what} needs one of {keys}"), "keep one of them")
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{Case, Entry, ExpectedRecord, ExpectedStore, ExpectedValue, Outcome, Record};
+use super::{Case, ExpectedRecord, ExpectedStore, ExpectedValue, Outcome, Record};
+use crate::sim::entries::Entry;
 
 /// The differences, in words; none: the test has passed.
 #[must_use]
@@ -21,7 +22,7 @@ pub fn differences(case: &Case, outcome: &Outcome) -> Vec<String> {
         compare_topic(topic, expected.get(topic.as_str()).copied(), records, &case.given, &mut found);
     }
     for store in &case.stores {
-        match entries(&outcome.stores, &store.store) {
+        match entries(&outcome.facts.stores, &store.store) {
             Ok(entries) => compare_store(store, entries, &mut found),
             Err(why) => found.push(format!("store {}: {why}", store.store)),
         }

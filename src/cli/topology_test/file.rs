@@ -3,15 +3,19 @@
 use serde_json::Value as Json;
 
 use super::value::{self, Value};
-use super::{Case, Entry, ExpectedRecord, ExpectedStore, ExpectedTopic, ExpectedValue, Header, Record, TestFile};
+use super::{Case, ExpectedRecord, ExpectedStore, ExpectedTopic, ExpectedValue, Header, Record, TestFile};
 use crate::engine::record::Millis;
 use crate::engine::topology::Mistake;
 use crate::engine::topology::mistake::Mistakes;
 use crate::engine::topology::reading::{Fields, Reading};
 use crate::engine::topology::tree::{self, Node};
+use crate::sim::entries::Entry;
 
 /// 2026-01-01T00:00:00Z: the record timestamp where a test does not say.
 const NEW_YEAR: Millis = 1_767_225_600_000;
+
+/// What must hold after each test: see [`super::invariants`], since it is read with the plan at hand.
+pub(super) const INVARIANTS: &str = "invariants";
 
 const SAMPLE: [&str; 7] = ["topic", "key", "value", "text", "hex", "timestamp", "headers"];
 const GIVEN: [&str; 10] = ["like", "with", "without", "topic", "key", "value", "text", "hex", "timestamp", "headers"];
@@ -33,11 +37,16 @@ pub fn read(path: &str, text: &str) -> Result<TestFile, Vec<Mistake>> {
 
 fn read_file(root: &Node, reading: &mut Reading<'_, '_>) -> Option<TestFile> {
     let what = "a test file";
-    let fields = reading.fields(root, what, &["topologies", "samples", "tests"])?;
+    let fields = reading.fields(root, what, &["topologies", "samples", "tests", INVARIANTS])?;
     let topologies = reading.required(&fields, what, "topologies", "topologies: [name]").and_then(|it| reading.one_or_more(it));
     let topologies = topologies.unwrap_or_default().into_iter().filter_map(|it| reading.text(it)).map(str::to_owned).collect();
     let samples = fields.get("samples").map(|it| read_samples(it, reading)).unwrap_or_default();
-    let tests = reading.required(&fields, what, "tests", "tests:").and_then(|it| reading.list(it, "tests")).unwrap_or_default();
+    // Invariants alone are something to be checked, too: by simulations.
+    let tests = match fields.get(INVARIANTS) {
+        Some(_) => fields.get("tests"),
+        None => reading.required(&fields, what, "tests", "tests:"),
+    };
+    let tests = tests.and_then(|it| reading.list(it, "tests")).unwrap_or_default();
     Some(TestFile { topologies, cases: tests.iter().filter_map(|it| read_case(it, &samples, reading)).collect() })
 }
 

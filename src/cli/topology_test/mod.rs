@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod file;
+pub mod invariants;
 pub mod report;
 pub mod run;
 mod value;
@@ -14,6 +15,9 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::engine::record::Millis;
+use crate::sim::entries::Entry;
+use crate::sim::facts::Facts;
+use crate::sim::workload::Sample;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,18 @@ pub struct TestFile {
     pub topologies: Vec<String>,
     /// The tests, in order.
     pub cases: Vec<Case>,
+}
+
+impl TestFile {
+    /// The given records of all tests, for a simulation to make others after them.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let sample = |it: &Record| {
+            let Record { topic, key, value, headers, .. } = it.clone();
+            Sample { topic, key, value, headers }
+        };
+        self.cases.iter().flat_map(|it| &it.given).map(sample).collect()
+    }
 }
 
 /// One test: the records are processed by an application that has never run before.
@@ -103,22 +119,13 @@ pub struct ExpectedStore {
     pub entries: Vec<Entry>,
 }
 
-/// An entry of a store: int as a number, all else as text as the language writes it, money as `1000.00 KES`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The parts of the key.
-    pub key: Vec<Json>,
-    /// The fields of the value; of an expected one those that are compared.
-    pub value: Json,
-}
-
 /// What came of a test's records.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The records of all topics of the plan that are written and not internal, in the order of offsets.
     pub topics: BTreeMap<String, Vec<Record>>,
-    /// The entries of all stores, by `<topology>.<id>`.
-    pub stores: BTreeMap<String, Vec<Entry>>,
+    /// The same as invariants see it, and the entries of all stores.
+    pub facts: Facts,
     /// Why a task stopped, if one did.
     pub stopped: Option<String>,
 }

@@ -3,17 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
-
-use super::{Case, Entry, Outcome, Record};
+use super::{Case, Outcome, Record};
 use crate::adapters::memory::driver::TopologyDriver;
 use crate::adapters::memory::partition::Content;
-use crate::engine::codec::{self, Malformed};
-use crate::engine::json::encode;
-use crate::engine::plan::{Plan, Role, StoreKind, StorePlan};
-use crate::engine::state::dedup_keys;
-use crate::engine::value::{Type, Value};
+use crate::engine::plan::{Plan, Role};
 use crate::runtime::status::Change;
+use crate::sim::facts::Facts;
 
 /// Runs a test until all that was given is processed and committed, with one partition for each topic.
 ///
@@ -37,7 +32,7 @@ pub fn run_case(plan: &Arc<Plan>, case: &Case) -> Result<Outcome, String> {
         .find_map(|it| if let Change::Stopped { task, reason } = it { Some(format!("{task}: {reason}")) } else { None });
     Ok(Outcome {
         topics: written(plan, case, &driver)?,
-        stores: stores(plan, &driver).map_err(|it| it.to_string())?,
+        facts: Facts::of(plan, &driver.cluster, |task, store| driver.stores.entries(task, store))?,
         stopped: stopped.or(ended.err().map(|it| it.to_string())),
     })
 }
@@ -62,54 +57,4 @@ fn written(plan: &Plan, case: &Case, driver: &TopologyDriver) -> Result<BTreeMap
         topics.insert(topic.name.clone(), all.iter().skip(given).map(|it| record(&it.content)).collect());
     }
     Ok(topics)
-}
-
-fn stores(plan: &Plan, driver: &TopologyDriver) -> Result<BTreeMap<String, Vec<Entry>>, Malformed> {
-    let mut stores = BTreeMap::new();
-    for part in &plan.subtopologies {
-        for store in &part.stores {
-            let task = format!("{}.{}_0", part.topology, part.name);
-            let mut entries = Vec::new();
-            for (key, value) in driver.stores.entries(&task, &store.id).unwrap_or_default() {
-                entries.extend(entry(store, &key, &value)?);
-            }
-            stores.insert(format!("{}.{}", part.topology, store.id), entries);
-        }
-    }
-    Ok(stores)
-}
-
-/// An entry as a test sees it; `None` for one that only serves the store itself.
-///
-/// # Errors
-/// When it is not as the store's plan says.
-pub fn entry(store: &StorePlan, mut key: &[u8], mut value: &[u8]) -> Result<Option<Entry>, Malformed> {
-    let mut fields = Map::new();
-    match store.kind {
-        StoreKind::Aggregate => {
-            for (name, of) in &store.value {
-                fields.insert(name.clone(), json(&codec::read_value(&mut value, of)?));
-            }
-        }
-        StoreKind::Unique => {}
-        StoreKind::Allot => {
-            let last = codec::read_value(&mut value, &Type::Int)?;
-            return Ok(Some(Entry { key: Vec::new(), value: Json::from(Map::from_iter([("last".to_owned(), json(&last))])) }));
-        }
-        StoreKind::Dedup { .. } => match dedup_keys::id_of(key) {
-            Some(id) => key = id,
-            None => return Ok(None),
-        },
-    }
-    let mut parts = Vec::new();
-    for of in &store.key {
-        parts.push(json(&codec::read_key(&mut key, of)?));
-    }
-    Ok(Some(Entry { key: parts, value: fields.into() }))
-}
-
-fn json(value: &Value<'_>) -> Json {
-    let mut text = Vec::new();
-    encode::value(value, &mut text);
-    serde_json::from_slice(&text).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::mistakes;
+use crate::engine::topology::{self, Sources};
 
 const FILE: &str = r#"
 topologies: [shop]
@@ -47,7 +48,7 @@ fn outcome() -> Outcome {
     let total = Entry { key: vec![7.into(), "KES".into()], value: serde_json::json!({ "sum": "1.50 KES" }) };
     Outcome {
         topics: BTreeMap::from([("receipts".into(), vec![receipt]), ("orders.dlq".into(), vec![dead]), ("mails".into(), vec![])]),
-        stores: BTreeMap::from([("shop.totals".into(), vec![total]), ("shop.dedup".into(), vec![])]),
+        facts: Facts { stores: BTreeMap::from([("shop.totals".into(), vec![total]), ("shop.dedup".into(), vec![])]), ..Facts::default() },
         stopped: None,
     }
 }
@@ -99,10 +100,10 @@ fn every_difference_is_named_with_its_place() {
         after(|it| { let again = receipt(it).clone(); it.topics.get_mut("receipts").unwrap().push(again) }),
         after(|it| { let mail = receipt(it).clone(); it.topics.get_mut("mails").unwrap().push(mail) }),
         after(|it| drop(it.topics.remove("receipts"))),
-        after(|it| it.stores.get_mut("shop.totals").unwrap()[0].value["sum"] = "2.00 KES".into()),
-        after(|it| it.stores.get_mut("shop.totals").unwrap()[0].key[0] = 8.into()),
-        after(|it| drop(it.stores.remove("shop.totals"))),
-        after(|it| drop(it.stores.insert("mail.totals".into(), Vec::new()))) ,
+        after(|it| it.facts.stores.get_mut("shop.totals").unwrap()[0].value["sum"] = "2.00 KES".into()),
+        after(|it| it.facts.stores.get_mut("shop.totals").unwrap()[0].key[0] = 8.into()),
+        after(|it| drop(it.facts.stores.remove("shop.totals"))),
+        after(|it| drop(it.facts.stores.insert("mail.totals".into(), Vec::new()))) ,
         after(|it| it.stopped = Some("shop.by-buyer_0: overflow".into())),
     ].join("\n"), @r#"
     receipts: record 1 (line 21): key: expected `7`, found `8`
@@ -176,6 +177,48 @@ tests:
 
     1 mistake in 1 file
     ");
+}
+
+#[test]
+fn all_mistakes_of_invariants_are_shown_at_once() {
+    let event = r#"{ "type": "object", "properties": { "buyer": { "type": "integer" } }, "required": ["buyer"] }"#;
+    let shop = "topology: shop\ninputs: [{ topic: orders, events: [E@1] }]\nsteps: [{ unique: { id: buyers, by: event.buyer } }]\n";
+    let sources = Sources { topologies: vec![("shop.yaml".into(), shop.into())], events: vec![("E@1.json".into(), event.into())] };
+    let plan = topology::plan("app", &sources).unwrap();
+    let text = r#"
+topologies: shop
+invariants:
+  - name: first
+    made-of: [{ topic: order, add: amount }, { topic: orders, where: { buyr: { not: null } }, sum: buyer }]
+    compare: [{ store: buyers, count: 1 }, { store: shop.buyers, key: [2], count: one }]
+  - consecutive: { topic: orders, key: [seller], field: buyer, from: x }
+  - name: third
+    once: { topic: orders, where: { eventType: E } }
+  - name: fourth
+    made-of: []
+  - name: fifth
+    twice: { topic: orders }
+"#;
+    let found = invariants::read("tests/shop.yaml", text, &plan).unwrap_err();
+    insta::assert_snapshot!(found.iter().map(|it| format!("{}:{}: {} / {}\n", it.line, it.column, it.reason, it.hint)).collect::<String>(), @"
+    5:24: the topologies have no such topic `order` here / did you mean `orders`?
+    5:46: a part of `made-of` needs one of `count: 1`, `add: field`, `subtract: field`, `last: field` / keep one of them
+    5:72: topic orders has no field `buyr` / did you mean `buyer`?
+    5:95: a part of `made-of` has no key `sum` / the keys are: `topic`, `store`, `where`, `once`, `key`, `count`, `add`, `subtract`, `last`
+    6:24: the topologies have no store `buyers` / the only one of the stores is `shop.buyers`
+    6:72: store shop.buyers has no field `2` / the only one of the fields is `1`
+    6:83: `count` is a whole number / write `count: 1`
+    7:5: an invariant needs `name` / write `name: what must hold`
+    7:41: topic orders has no field `seller` / the fields are: `buyer`, `eventId`, `eventType`, `metadata`, `timestamp`
+    7:70: `from` is a whole number / write `from: 1`
+    9:11: what is there once needs `key` / write `key: [field]`
+    10:5: an invariant needs `compare` / write `compare:`
+    12:5: an invariant needs one of `made-of:` with `compare:`, `consecutive:` and `once:` / keep one of them
+    13:5: an invariant has no key `twice` / the keys are: `name`, `made-of`, `compare`, `consecutive`, `once`
+    ");
+    let right = "invariants: [{ name: a, once: { topic: orders, key: buyer } }]";
+    assert_eq!(invariants::read("tests/shop.yaml", right, &plan).unwrap().len(), 1);
+    assert!(file::read("tests/shop.yaml", &format!("topologies: shop\n{right}")).unwrap().cases.is_empty(), "invariants may stand alone");
 }
 
 #[test]

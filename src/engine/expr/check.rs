@@ -29,6 +29,13 @@ pub fn check(ast: &Ast, scope: &Scope) -> Result<Checked, Vec<Problem>> {
     }
 }
 
+/// The opposite of a condition.
+fn negated(of: Checked) -> Checked {
+    let mut not = Checked::new(Expr::Not(Box::new(of.expr)), Type::Bool);
+    (not.if_true, not.if_false) = (of.if_false, of.if_true);
+    not
+}
+
 /// What a path leads to.
 enum Found<'s> {
     Entry(&'s Entry),
@@ -62,7 +69,8 @@ impl<'s> Checker<'s> {
         checked
     }
 
-    /// The type and the expression of a part; `None` when it has problems, which are noted.
+    /// The type and the expression of a part; `None` when it has problems, which are noted. It calls itself for each level of the
+    /// tree, so what a kind needs is kept in functions of their own, and out of its frame.
     pub(super) fn expr(&mut self, ast: &Ast) -> Option<Checked> {
         match &ast.kind {
             Kind::Null => Some(Checked::new(Expr::Const(Value::Null), Type::Null)),
@@ -72,46 +80,42 @@ impl<'s> Checker<'s> {
             Kind::Text(it) => Some(Checked::text(it)),
             Kind::Name(_) | Kind::Member(..) => self.path_value(ast),
             Kind::Call(name, arguments) => functions::check(self, &ast.span, name, arguments),
-            Kind::Not(of) => {
-                let of = self.condition(of)?;
-                let mut not = Checked::new(Expr::Not(Box::new(of.expr)), Type::Bool);
-                (not.if_true, not.if_false) = (of.if_false, of.if_true);
-                Some(not)
-            }
+            Kind::Not(of) => self.not(of),
             Kind::Negative(of) => self.negative(of),
-            Kind::And(left, right) => {
-                let a = self.condition(left);
-                let known = a.as_ref().map(|it| it.if_true.clone()).unwrap_or_default();
-                let b = self.condition_knowing(&known, right);
-                let (a, b) = (a?, b?);
-                let mut and = Checked::new(Expr::And(Box::new(a.expr), Box::new(b.expr)), Type::Bool);
-                and.if_true = &a.if_true | &b.if_true;
-                and.if_false = &a.if_false & &b.if_false;
-                Some(and)
-            }
-            Kind::Or(left, right) => {
-                let a = self.condition(left);
-                let known = a.as_ref().map(|it| it.if_false.clone()).unwrap_or_default();
-                let b = self.condition_knowing(&known, right);
-                let (a, b) = (a?, b?);
-                let mut or = Checked::new(Expr::Or(Box::new(a.expr), Box::new(b.expr)), Type::Bool);
-                or.if_true = &a.if_true & &b.if_true;
-                or.if_false = &a.if_false | &b.if_false;
-                Some(or)
-            }
-            Kind::Equal(same, left, right) => {
-                let equal = self.equal(&ast.span, left, right)?;
-                if *same {
-                    return Some(equal);
-                }
-                let mut not = Checked::new(Expr::Not(Box::new(equal.expr)), Type::Bool);
-                (not.if_true, not.if_false) = (equal.if_false, equal.if_true);
-                Some(not)
-            }
+            Kind::And(left, right) => self.and(left, right),
+            Kind::Or(left, right) => self.or(left, right),
+            Kind::Equal(true, left, right) => self.equal(&ast.span, left, right),
+            Kind::Equal(false, left, right) => self.equal(&ast.span, left, right).map(negated),
             Kind::Compare(how, left, right) => self.compare(&ast.span, *how, left, right),
             Kind::Arithmetic(how, left, right) => self.arithmetic(&ast.span, *how, left, right),
             Kind::If(condition, yes, no) => self.choice(&ast.span, condition, yes, no),
         }
+    }
+
+    fn not(&mut self, of: &Ast) -> Option<Checked> {
+        self.condition(of).map(negated)
+    }
+
+    fn and(&mut self, left: &Ast, right: &Ast) -> Option<Checked> {
+        let a = self.condition(left);
+        let known = a.as_ref().map(|it| it.if_true.clone()).unwrap_or_default();
+        let b = self.condition_knowing(&known, right);
+        let (a, b) = (a?, b?);
+        let mut and = Checked::new(Expr::And(Box::new(a.expr), Box::new(b.expr)), Type::Bool);
+        and.if_true = &a.if_true | &b.if_true;
+        and.if_false = &a.if_false & &b.if_false;
+        Some(and)
+    }
+
+    fn or(&mut self, left: &Ast, right: &Ast) -> Option<Checked> {
+        let a = self.condition(left);
+        let known = a.as_ref().map(|it| it.if_false.clone()).unwrap_or_default();
+        let b = self.condition_knowing(&known, right);
+        let (a, b) = (a?, b?);
+        let mut or = Checked::new(Expr::Or(Box::new(a.expr), Box::new(b.expr)), Type::Bool);
+        or.if_true = &a.if_true & &b.if_true;
+        or.if_false = &a.if_false | &b.if_false;
+        Some(or)
     }
 
     fn condition(&mut self, ast: &Ast) -> Option<Checked> {

@@ -8,7 +8,7 @@ use super::{Arithmetic, Comparison, Otherwise};
 
 /// Deepest nesting of brackets, and most operators: together they bound how deep the tree is, so that it can't exhaust the stack.
 const DEPTH_MAX: usize = 100;
-const OPERATORS_MAX: usize = 500;
+const OPERATORS_MAX: usize = 200;
 
 /// Reads an expression.
 ///

@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::Envelope;
 use super::fill::{self, Filled};
@@ -108,8 +110,18 @@ fn scan(text: &str) -> Result<Scanned<'_>, Failure> {
     match scanned {
         Ok(Some(it)) => Ok(it),
         Ok(None) => Err(fill::not_an_object()),
-        Err(error) => Err(fill::not_json(&error)),
+        Err(error) => Err(fill::unreadable(text, &error, None)),
     }
+}
+
+#[derive(Deserialize)]
+struct Metadata<'r> {
+    #[serde(borrow)]
+    version: &'r RawValue,
+}
+
+fn read<'r, T: Deserialize<'r>>(json: &'r RawValue) -> Option<T> {
+    serde_json::from_str(json.get()).ok()
 }
 
 struct ScanVisitor;
@@ -125,14 +137,11 @@ impl<'de> Visitor<'de> for ScanVisitor {
         let mut scanned = Scanned::default();
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match key.as_ref() {
-                "eventType" => {
-                    if let serde_json::Value::String(it) = map.next_value()? {
-                        scanned.event_type = Some(Cow::Owned(it));
-                    }
-                }
+                // What is wrong with them is told when the event is read by its schema.
+                "eventType" => scanned.event_type = read(map.next_value()?).map(Cow::Owned),
                 "metadata" => {
-                    let metadata: serde_json::Value = map.next_value()?;
-                    scanned.major = metadata.get("version").and_then(|it| it.as_str()).and_then(fill::major);
+                    let version = read(map.next_value()?).and_then(|it: Metadata<'_>| read::<String>(it.version));
+                    scanned.major = version.and_then(|it| fill::major(&it));
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;

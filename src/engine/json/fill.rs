@@ -21,14 +21,14 @@ pub(super) struct Filled<'r> {
 
 /// Checks the text against the schema and fills slots.
 pub(super) fn fill<'r>(text: &'r str, schema: &ObjectSchema, slots: &mut [Value<'r>]) -> Result<Filled<'r>, Failure> {
-    let mut filling = Filling { slots, failure: None, event_id: None, timestamp: None, major: None };
+    let mut filling = Filling { slots, failure: None, unread: None, event_id: None, timestamp: None, major: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let seed = ValueSeed { kind: None, schema: Some(schema), slot: None, place: Place::Root, path: Path(None, ""), filling: &mut filling };
     let read = seed.deserialize(&mut json).and_then(|()| json.end());
     if let Some(failure) = filling.failure {
         return Err(failure);
     }
-    read.map_err(|it| not_json(&it))?;
+    read.map_err(|it| unreadable(text, &it, filling.unread))?;
     match (filling.event_id, filling.timestamp, filling.major) {
         (Some(event_id), Some((timestamp, micros)), Some(major)) => {
             Ok(Filled { envelope: Envelope { event_id, timestamp, micros }, major })
@@ -38,8 +38,22 @@ pub(super) fn fill<'r>(text: &'r str, schema: &ObjectSchema, slots: &mut [Value<
     }
 }
 
-pub(super) fn not_json(error: &serde_json::Error) -> Failure {
-    Failure::at(code::NOT_JSON, "", format!("the value is not JSON: {error}"))
+/// What is wrong with a text that could not be read to its end; `unread`: the field that could not, and whether it is to be a number.
+/// JSON may have numbers of any size, and escapes of half a character: that is JSON, but not what a field can be.
+pub(super) fn unreadable(text: &str, error: &serde_json::Error, unread: Option<(String, bool)>) -> Failure {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return Failure::at(code::NOT_JSON, "", format!("the value is not JSON: {error}"));
+    }
+    if !text.trim_start().starts_with('{') {
+        return not_an_object();
+    }
+    let (path, number) = unread.unwrap_or_default();
+    let code = match (error.to_string().starts_with("number"), number) {
+        (true, true) => code::OUT_OF_RANGE,
+        (false, false) => code::WRONG_FORMAT,
+        (true, false) | (false, true) => code::WRONG_TYPE,
+    };
+    Failure::at(code, path, format!("it is JSON, and can't be held: {error}"))
 }
 
 pub(super) fn not_an_object() -> Failure {
@@ -53,9 +67,14 @@ pub(super) fn major(version: &str) -> Option<u32> {
     (digits(major) && digits(minor)).then(|| major.parse().ok()).flatten()
 }
 
+/// The least number that needs more than 64 bits: 2^63.
+const WIDE: f64 = 9_223_372_036_854_775_808.0;
+
 struct Filling<'s, 'r> {
     slots: &'s mut [Value<'r>],
     failure: Option<Failure>,
+    /// Where reading ended without a failure of ours: see [`unreadable`].
+    unread: Option<(String, bool)>,
     event_id: Option<u128>,
     timestamp: Option<(Cow<'r, str>, i64)>,
     major: Option<u32>,
@@ -224,7 +243,13 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_, '_, 'de> {
         }
     }
 
-    fn visit_f64<E: serde::de::Error>(mut self, _: f64) -> Result<(), E> {
+    fn visit_f64<E: serde::de::Error>(mut self, it: f64) -> Result<(), E> {
+        // An integer of more than 64 bits comes as this, too.
+        if let Some(Kind::Int { min, max }) = self.kind.map(|it| &it.kind)
+            && WIDE <= it.abs()
+        {
+            return Err(self.fail(code::OUT_OF_RANGE, format!("{it:e} is not within {min} to {max}")));
+        }
         Err(self.wrong_type("a number with a fraction or an exponent"))
     }
 
@@ -259,7 +284,15 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_, '_, 'de> {
             _ => Place::Inner,
         };
         let (mut seen, mut expected) = (0_u128, 0);
-        while let Some(key) = map.next_key_seed(KeySeed)? {
+        loop {
+            let key = match map.next_key_seed(KeySeed) {
+                Ok(Some(key)) => key,
+                Ok(None) => break,
+                Err(error) => {
+                    self.filling.unread.get_or_insert_with(|| (self.path.pointer(), false));
+                    return Err(error);
+                }
+            };
             let Some(index) = find(&schema.properties, &key, expected) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -273,14 +306,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_, '_, 'de> {
                 return Err(A::Error::custom("a field occurs twice"));
             }
             seen |= bit;
-            map.next_value_seed(ValueSeed {
-                kind: Some(property),
-                schema: None,
-                slot: property.slot,
-                place,
-                path,
-                filling: &mut *self.filling,
-            })?;
+            let seed = ValueSeed { kind: Some(property), schema: None, slot: property.slot, place, path, filling: &mut *self.filling };
+            if let Err(error) = map.next_value_seed(seed) {
+                let number = matches!(property.kind, Kind::Int { .. });
+                self.filling.unread.get_or_insert_with(|| (path.pointer(), number));
+                return Err(error);
+            }
         }
         for (index, property) in schema.properties.iter().enumerate() {
             let bit = 1_u128.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);

@@ -78,5 +78,8 @@ pub fn read<'r>(value: Option<&'r [u8]>, layout: &Layout, slots: &mut [Value<'r>
             *place = value;
         }
     }
+    if !bytes.is_empty() {
+        return Err(damaged());
+    }
     Ok((Envelope { event_id, timestamp: timestamp.into(), micros }, place))
 }

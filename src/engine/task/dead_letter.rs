@@ -9,8 +9,16 @@ use crate::engine::record::{Millis, RecordRef, TopicId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     message: String,
-    /// Its dead letter was refused as well: it goes without its value.
-    without_value: bool,
+    without: Without,
+}
+
+/// What of the record its dead letter goes without, for it was refused with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Without {
+    Nothing,
+    Value,
+    /// Value, key and headers: what is left has a bound, so a record can't be refused for ever.
+    All,
 }
 
 impl Refusal {
@@ -18,8 +26,9 @@ impl Refusal {
     #[must_use]
     pub fn after(before: Option<Self>, message: String) -> Self {
         match before {
-            None => Self { message, without_value: false },
-            Some(before) => Self { message: before.message, without_value: true },
+            None => Self { message, without: Without::Nothing },
+            Some(Self { message, without: Without::Nothing }) => Self { message, without: Without::Value },
+            Some(Self { message, without: Without::Value | Without::All }) => Self { message, without: Without::All },
         }
     }
 
@@ -47,14 +56,15 @@ pub fn write(
     effects: &mut Effects,
 ) {
     let mut letter = effects.output();
-    if let Some(key) = record.key {
+    let without = refusal.map_or(Without::Nothing, |it| it.without);
+    let carried = without != Without::All;
+    if let Some(key) = record.key.filter(|_| carried) {
         letter.key(|it| it.extend_from_slice(key));
     }
-    let without_value = refusal.is_some_and(|it| it.without_value);
-    if let Some(value) = record.value.filter(|_| !without_value) {
+    if let Some(value) = record.value.filter(|_| without == Without::Nothing) {
         letter.value(|it| it.extend_from_slice(value));
     }
-    for (name, value) in record.headers {
+    for (name, value) in record.headers.iter().filter(|_| carried) {
         letter.header(name, *value);
     }
     let mut header = |name: &str, value: &str| letter.header(name, Some(value.as_bytes()));
@@ -70,7 +80,8 @@ pub fn write(
     header("goyt.path", &failure.path);
     header("goyt.topology", &plan.topology);
     header("goyt.step", step);
-    if let Some(value) = record.value.filter(|_| without_value) {
+    // Told even of no value when the key was left out: such a letter can't be sent back.
+    if let Some(value) = record.value.or((!carried).then_some(&[])).filter(|_| without != Without::Nothing) {
         header("goyt.value.sha1", &hex(value));
         header("goyt.value.bytes", &value.len().to_string());
     }

@@ -78,7 +78,8 @@ fn read_one(mistakes: &mut Mistakes<'_>) -> Option<ObjectSchema> {
     let text = mistakes.text();
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         let start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let at = (start + error.column().saturating_sub(1)).min(text.len());
+        // Columns are counted in bytes, and may point into a letter.
+        let at = text.floor_char_boundary(start + error.column().saturating_sub(1));
         let words = error.to_string();
         let reason = words.split(" at line").next().unwrap_or_default();
         mistakes.add(at..at, format!("this is not JSON: {reason}"), "check commas, quotes and brackets here");

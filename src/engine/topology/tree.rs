@@ -3,6 +3,8 @@
 //! A strict part of YAML: one document, no anchors, aliases or tags, no repeated keys, keys that are words. Scalars carry no types:
 //! what a plain scalar means is decided where it is used.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
 use super::mistake::{Mistakes, Span};
@@ -255,6 +257,7 @@ impl<'t> Reading<'t, '_, '_> {
 
     fn map(&mut self, mut span: Span, depth: usize) -> Option<Node> {
         let mut fields: Vec<(Key, Node)> = Vec::new();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut broken = false;
         loop {
             let (event, at) = self.next()?;
@@ -275,12 +278,13 @@ impl<'t> Reading<'t, '_, '_> {
             if self.cut_by_comma(&key.span, &value, fields.last_mut()) {
                 continue;
             }
-            if let Some((first, _)) = fields.iter().find(|(it, _)| it.text == scalar.text) {
-                let line = self.mistakes.text().get(..first.span.start).unwrap_or_default().matches('\n').count() + 1;
+            if let Some(first) = places.get(&scalar.text) {
+                let line = self.mistakes.text().get(..*first).unwrap_or_default().matches('\n').count() + 1;
                 let hint = format!("it stands in line {line} already: remove one of them");
                 self.mistakes.add(key.span, format!("`{}` is repeated", scalar.text), hint);
                 continue;
             }
+            places.insert(scalar.text.clone(), key.span.start);
             fields.push((Key { text: scalar.text, span: key.span }, value));
         }
     }

@@ -16,8 +16,8 @@ impl Store<'_> {
         let types = &self.store.key;
         let texts: Vec<String> = match types.as_slice() {
             // Nothing to separate: a `/` is a part of it.
-            [_] => vec![decoded(text)],
-            _ => text.split('/').map(decoded).collect(),
+            [_] => vec![self.decoded(text)?],
+            _ => text.split('/').map(|it| self.decoded(it)).collect::<Result<_, _>>()?,
         };
         if types.len() < texts.len() {
             return Err(self.other_parts(texts.len()));
@@ -46,6 +46,10 @@ impl Store<'_> {
             reason: format!("a key of {} has {}, not {given}", self.name(), count(self.store.key.len())),
             hint: self.key_hint(),
         }
+    }
+
+    fn decoded(&self, text: &str) -> Result<String, Mistake> {
+        decoded(text).ok_or_else(|| Mistake { missing: false, reason: format!("{text:?} is not UTF-8"), hint: self.key_hint() })
     }
 
     fn no_key(&self, text: &str, of: &Type) -> Mistake {
@@ -86,8 +90,8 @@ pub fn in_path(text: &str) -> String {
     path
 }
 
-/// Takes `%xx` for the byte that it stands for; what is not written so is left as it is.
-fn decoded(text: &str) -> String {
+/// Takes `%xx` for the byte that it stands for; what is not written so is left as it is. `None`: the bytes are not UTF-8.
+fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
@@ -103,7 +107,7 @@ fn decoded(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes).ok()
 }
 
 fn parsed(text: &str, of: &Type) -> Option<Value<'static>> {
