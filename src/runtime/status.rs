@@ -143,7 +143,7 @@ impl fmt::Display for Change {
             Self::Revoked { partitions, lost: false } => write!(f, "rebalancing: {partitions} partitions are given up after a commit"),
             Self::Revoked { partitions, lost: true } => write!(f, "rebalancing: {partitions} partitions were taken without a last commit"),
             Self::Created { task } => write!(f, "task {task} created"),
-            Self::Restoring { task, behind, why: None } => write!(f, "task {task} restoring: {behind} offsets behind"),
+            Self::Restoring { task, behind, why: None } => write!(f, "task {task} restoring: the last {behind} offsets"),
             Self::Restoring { task, behind, why: Some(why) } => write!(f, "task {task} restoring: {behind} offsets, all of them: {why}"),
             Self::RestoreProgress { task, done, of } => {
                 write!(f, "task {task} restoring: {} % of {of} offsets", done.saturating_mul(100) / (*of).max(1))

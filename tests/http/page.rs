@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::site::Site;
+use crate::site::{Site, TOKEN};
 
 /// Chromium, by the name that it has here.
 fn browser() -> &'static str {
@@ -49,4 +49,13 @@ fn a_filter_in_the_address_holds_for_dead_letters() {
     let site = Site::new();
     let page = seen(&site, "/?reason=NOT_JSON");
     assert!(page.contains("None that fit."), "{page}");
+}
+
+#[test]
+fn an_instance_that_others_can_reach_asks_for_its_token_and_shows_nothing_without_it() {
+    let site = Site::at("0.0.0.0:0", Some(TOKEN));
+    let page = seen(&site, "/");
+    assert!(page.contains("closed to those without its token"), "{page}");
+    assert!(page.contains(r#"<form id="token-form" class="bar">"#), "the form is not hidden any more: {page}");
+    assert!(!page.contains(">orders</text>"), "{page}");
 }

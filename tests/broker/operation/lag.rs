@@ -98,7 +98,9 @@ fn lag_by_kafka(stage: &Stage) -> Vec<(String, i32, i64)> {
     let group: BaseConsumer = broker::client().set("group.id", stage.application()).create().unwrap();
     let mut asked = TopicPartitionList::new();
     for topic in stage.topics() {
-        reader::partitions(&topic).into_iter().for_each(|partition| drop(asked.add_partition(&topic, partition)));
+        for partition in reader::partitions(&topic) {
+            asked.add_partition(&topic, partition);
+        }
     }
     let committed = group.committed_offsets(asked, wait::LONG).unwrap();
     let behind = committed.elements().into_iter().filter_map(|it| {

@@ -1,10 +1,9 @@
 // What the page asks of the instance that served it.
 
 const WITHIN = 10_000; // milliseconds
-const TOKEN = "goyt.token"; // in the session's storage
-let declined = false;
+const TOKEN = "goyt.token"; // in the session's storage: gone with the tab
 
-/** The answer as JSON; an error carries what the server says about it. */
+/** The answer as JSON; an error carries its status and what the server says about it. */
 export async function get(path, parameters = {}) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== "" && value !== undefined));
   const url = `/api/v1/${path}${query.size ? `?${query}` : ""}`;
@@ -12,21 +11,13 @@ export async function get(path, parameters = {}) {
   const headers = { accept: "application/json", ...(token && { authorization: `Bearer ${token}` }) };
   const answer = await fetch(url, { headers, signal: AbortSignal.timeout(WITHIN) });
   const body = await answer.json().catch(() => ({}));
-  if (answer.status === 401 && askForToken(token)) return get(path, parameters);
-  if (!answer.ok) throw Object.assign(new Error(body.detail ?? body.title ?? `${url}: ${answer.status}`), { problem: body });
+  if (!answer.ok) throw Object.assign(new Error(body.detail ?? body.title ?? `${url}: ${answer.status}`), { status: answer.status, problem: body });
   return body;
 }
 
-/** Whether there is another token to try: an instance that other machines can reach shows nothing without it. */
-function askForToken(refused) {
-  // Another request may have asked meanwhile.
-  if (sessionStorage.getItem(TOKEN) === refused && !declined) {
-    const given = window.prompt("The token of this instance (http.token.file):");
-    if (given) sessionStorage.setItem(TOKEN, given.trim());
-    else declined = true;
-  }
-  return sessionStorage.getItem(TOKEN) !== refused;
-}
+/** An instance that other machines can reach shows nothing without its token. */
+export const use = (token) => sessionStorage.setItem(TOKEN, token);
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 
 /** Rates from counters that are asked for again and again. */
 export class Rates {

@@ -101,7 +101,9 @@ function edge({ from, to }, at, way, edges, live) {
   const writers = edges.filter((it) => it.to === to).length;
   const flow = reads ? reads.rate : writers === 1 ? live.topics.get(to.slice("topic ".length))?.rate : undefined;
   const [[x1, y1], [x2, y2]] = points.slice(-2);
-  const label = flow !== undefined && el("text", { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 8, class: "flow" }, rate(flow));
+  // Above a line that is level, in the gap that it leaves in one that is not.
+  const y = (y1 + y2) / 2 + (Math.abs(y2 - y1) < 10 ? -8 : 4);
+  const label = flow !== undefined && el("text", { x: (x1 + x2) / 2, y, class: "flow" }, rate(flow));
   const moves = flow === undefined ? 0 < (live.parts.get(from)?.rate ?? 0) : 0 < flow;
   return el("g", { class: `edge${moves ? " moves" : ""}` }, el("path", { d: `M${points[0].join(" ")}${line.join("")}`, "marker-end": "url(#arrow)" }), label);
 }

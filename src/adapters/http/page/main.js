@@ -1,6 +1,6 @@
 // The page: asks the instance each second what it does, and draws it.
 
-import { Rates, get } from "./api.js";
+import { Rates, get, hasToken, use } from "./api.js";
 import { count, el, rate, short, show, span } from "./format.js";
 import * as graph from "./graph.js";
 import * as letters from "./letters.js";
@@ -33,6 +33,18 @@ const page = {
 
 function currentFilter() {
   return Object.fromEntries(["topic", "reason", "key"].map((name) => [name, filterForm.elements[name].value.trim()]));
+}
+
+/** Begins the next turn at once. While a token is asked for, nothing else does. */
+let wake = () => {};
+
+function takeToken(event) {
+  event.preventDefault();
+  const { token } = id("token-form").elements;
+  use(token.value.trim());
+  token.value = "";
+  id("token-form").dataset.tried = "yes";
+  wake();
 }
 
 async function turn(n) {
@@ -80,7 +92,26 @@ function verdict(state, words) {
   place.textContent = words;
 }
 
+/** Asks for the token in place of everything else, until one is right. */
+function askForToken() {
+  const form = id("token-form");
+  if (!form.hidden && !form.dataset.tried) return;
+  id("token-note").value = hasToken() ? "That is not its token." : "";
+  delete form.dataset.tried;
+  form.hidden = false;
+  form.elements.token.focus();
+}
+
+/** All is shown: there is no token to ask for. */
+function open() {
+  id("token-form").hidden = true;
+}
+
 function tell(error) {
+  if (error.status === 401) {
+    askForToken();
+    return verdict("blocked", "closed to those without its token");
+  }
   verdict("stopped", error.name === "TypeError" ? "the instance does not answer" : error.message);
 }
 
@@ -88,6 +119,7 @@ async function run() {
   for (const [name, value] of new URLSearchParams(location.search)) {
     if (filterForm.elements[name]) filterForm.elements[name].value = value;
   }
+  id("token-form").addEventListener("submit", takeToken);
   filterForm.addEventListener("submit", (event) => (event.preventDefault(), page.filter({})));
   const storeForm = id("store-form");
   const look = () => stores.look(id("store-table"), id("store-note"), storeForm.elements.store.value, storeForm.elements.key.value.trim());
@@ -95,10 +127,13 @@ async function run() {
   storeForm.elements.store.addEventListener("change", look);
   for (let n = 0; ; n += 1) {
     const begun = performance.now();
-    await turn(n).catch(tell);
+    await turn(n).then(open, tell);
     if (n % STORES_EVERY === 0) await look();
     document.body.dataset.turns = n + 1;
-    await new Promise((done) => setTimeout(done, Math.max(100, EVERY - (performance.now() - begun))));
+    await new Promise((done) => {
+      wake = done;
+      if (id("token-form").hidden) setTimeout(done, Math.max(100, EVERY - (performance.now() - begun)));
+    });
   }
 }
 

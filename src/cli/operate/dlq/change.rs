@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::progress::Progress;
 use super::selection::Selection;
 use super::{Common, Desk, counted, json, ls};
 use crate::adapters::clock::SystemClock;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Progress;
 use crate::cli::{cluster, out};
 use crate::runtime::operations::audit::{self, AuditError};
 use crate::runtime::operations::dead_letters::filter::{Filter, Group, GroupBy, State};
@@ -109,9 +109,9 @@ impl Redrive {
     fn rehearse(&self, filter: &Filter) -> Result<Exit, Failure> {
         let mut desk = self.change.common.open()?;
         let max = self.change.max.unwrap_or(REHEARSED_MAX);
-        let (mut letters, mut matched, mut progress) = (BTreeMap::new(), 0, Progress::start());
+        let (mut letters, mut matched, mut progress) = (BTreeMap::new(), 0, Progress::begin_quietly());
         dead_letters::visit(&mut *desk.reader, &desk.plan, filter, &mut |letter, through| {
-            progress.at(through, || counted(matched));
+            progress.at_with(through.read, through.of, || counted(matched));
             let Some(letter) = letter else { return true };
             matched += 1;
             // In the order in which they would go back.
@@ -220,10 +220,10 @@ impl Change {
         let (by, batch) = (who(), uuid::Uuid::new_v4().to_string());
         let (plan, max, by, batch) = (&desk.plan, self.max, by.as_str(), batch.as_str());
         let order = Order { plan, filter, action, why, by, batch, max, rate, max_redrives, accept_repeats };
-        let (mut progress, mut last) = (Progress::start(), Summary::default());
+        let (mut progress, mut last) = (Progress::begin_quietly(), Summary::default());
         let tools = Tools { reader: &mut *desk.reader, writer: &mut *writer, clock: &SystemClock::start() };
         let ended = redrive::carry_out(tools, &order, &mut |so_far| {
-            progress.at(so_far.through, || format!("{} {}", so_far.done, action.done()));
+            progress.at_with(so_far.through.read, so_far.through.of, || format!("{} {}", so_far.done, action.done()));
             last.clone_from(so_far);
         });
         drop(progress);

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::progress::Progress;
 use super::selection::Selection;
 use super::{Common, counted, json};
 use crate::adapters::clock::SystemClock;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out;
+use crate::cli::progress::Progress;
 use crate::runtime::operations::dead_letters;
 use crate::runtime::operations::dead_letters::filter::State;
 
@@ -42,9 +42,9 @@ impl Export {
         let filter = self.selection.filter(if self.all { State::All } else { State::Open }, &SystemClock::start());
         let failed = |it: std::io::Error| Failure::new(Exit::FAILED, format!("{}: can't be written: {it}", self.to.display()));
         let mut file = BufWriter::new(File::create(&self.to).map_err(failed)?);
-        let (mut count, mut wrong, mut progress) = (0, None, Progress::start());
+        let (mut count, mut wrong, mut progress) = (0, None, Progress::begin_quietly());
         dead_letters::visit(&mut *desk.reader, &desk.plan, &filter, &mut |letter, through| {
-            progress.at(through, || counted(count));
+            progress.at_with(through.read, through.of, || counted(count));
             let Some(letter) = letter else { return true };
             count += 1;
             wrong = writeln!(file, "{}", json::letter(&letter)).err();

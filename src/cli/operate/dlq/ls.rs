@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::progress::Progress;
 use super::selection::Selection;
 use super::{Common, counted, json, time};
 use crate::adapters::clock::SystemClock;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out;
+use crate::cli::progress::Progress;
 use crate::runtime::operations::dead_letters;
 use crate::runtime::operations::dead_letters::filter::{Filter, Group, GroupBy, Groups, State};
 use crate::runtime::operations::dead_letters::letter::Letter;
@@ -102,9 +102,9 @@ impl Ls {
         by: &[GroupBy],
     ) -> Result<Found, dead_letters::Error> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let (mut groups, mut latest, mut matched, mut progress) = (Groups::by(by), BTreeMap::new(), 0, Progress::start());
+        let (mut groups, mut latest, mut matched, mut progress) = (Groups::by(by), BTreeMap::new(), 0, Progress::begin_quietly());
         dead_letters::visit(reader, plan, filter, &mut |letter, through| {
-            progress.at(through, || counted(matched));
+            progress.at_with(through.read, through.of, || counted(matched));
             let Some(letter) = letter else { return true };
             matched += 1;
             if by.is_empty() {

@@ -5,7 +5,6 @@ mod export;
 mod json;
 mod ls;
 mod pretty;
-mod progress;
 mod selection;
 mod show;
 

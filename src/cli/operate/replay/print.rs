@@ -113,8 +113,11 @@ fn lines(report: &Report) -> Vec<String> {
         lines.push(format!("note: behind {} the replay read what the live application had recorded, not what differs", row.topic));
     }
     for row in report.topics.iter().filter(|it| it.joined.redriven != 0) {
-        let letters = if row.joined.redriven == 1 { "1 dead letter" } else { &format!("{} dead letters", row.joined.redriven) };
-        lines.push(format!("note: {letters} of {} that came back by a redrive since are none in the replay: they pass now", row.topic));
+        let what = match row.joined.redriven {
+            1 => "1 dead letter was sent back since, and passes".to_owned(),
+            many => format!("{many} dead letters were sent back since, and pass"),
+        };
+        lines.push(format!("note: {}: {what} in the replay", row.topic));
     }
     lines.extend(report.notes.iter().map(|it| format!("partial: {it}")));
     lines.push(verdict(report));
