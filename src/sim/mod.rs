@@ -5,6 +5,7 @@ pub mod check;
 pub mod entries;
 pub mod facts;
 pub mod faults;
+pub mod gaps;
 pub mod invariants;
 pub mod process;
 pub mod random;

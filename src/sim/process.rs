@@ -1,6 +1,6 @@
 //! A simulated process: its disk and its workers, the product's own, each started again when it fails.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::adapters::memory::clock::VirtualClock;
@@ -31,7 +31,12 @@ pub struct Process {
     /// Starts so far: readers of one start see time go forward.
     pub starts: u32,
     slots: Vec<Slot>,
+    /// Why its tasks stopped since its start.
+    stopped: Stopped,
 }
+
+/// Reasons for which tasks stopped.
+type Stopped = Arc<Mutex<Vec<String>>>;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +92,16 @@ impl Process {
         for slot in &slots {
             site.network.host(&slot.member, Host { process: name.clone(), disk: disk.clone() });
         }
-        Self { name, disk, board: Arc::default(), phase: Phase::Down(Duration::ZERO), expelled_at: None, starts: 0, slots }
+        Self {
+            name,
+            disk,
+            board: Arc::default(),
+            phase: Phase::Down(Duration::ZERO),
+            expelled_at: None,
+            starts: 0,
+            slots,
+            stopped: Stopped::default(),
+        }
     }
 
     /// The members of the group that its workers are.
@@ -100,6 +114,12 @@ impl Process {
         self.slots.iter().filter_map(|it| it.worker.as_ref())
     }
 
+    /// Why its tasks stopped since its start, each with its reason.
+    #[must_use]
+    pub fn stopped(&self) -> Vec<String> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Starts it.
     pub fn start(&mut self, site: &Site) {
         site.trace.say(&self.name, format_args!("starts"));
@@ -107,6 +127,7 @@ impl Process {
         self.phase = Phase::Up;
         self.expelled_at = None;
         self.starts += 1;
+        self.stopped = Stopped::default();
         for slot in &mut self.slots {
             (slot.worker, slot.start_at, slot.failures) = (None, Duration::ZERO, 0);
         }
@@ -129,6 +150,7 @@ impl Process {
     /// That error, in words.
     pub fn turn(&mut self, random: &mut Random, site: &Site) -> Result<(), String> {
         let index = random.index(self.slots.len());
+        let parts = (self.name.as_str(), &self.disk, &self.board, &self.stopped);
         let Some(slot) = self.slots.get_mut(index) else { return Ok(()) };
         let now = site.clock.elapsed();
         if slot.worker.is_none() && now < slot.start_at {
@@ -137,7 +159,7 @@ impl Process {
         let done = match &mut slot.worker {
             Some(worker) => worker.round(),
             None => {
-                let worker = slot.worker.insert(worker(index, &slot.member, &self.name, &self.disk, &self.board, site));
+                let worker = slot.worker.insert(worker(index, &slot.member, parts, site));
                 worker.join()
             }
         };
@@ -167,14 +189,22 @@ impl Process {
     }
 }
 
-fn worker(number: usize, member: &str, process: &str, disk: &SimStores, board: &Arc<Board>, site: &Site) -> Worker {
+/// What a worker has of its process: its name, its disk, its board, and where it is noted why tasks stopped.
+type Parts<'p> = (&'p str, &'p SimStores, &'p Arc<Board>, &'p Stopped);
+
+fn worker(number: usize, member: &str, (process, disk, board, stopped): Parts<'_>, site: &Site) -> Worker {
     let identity = Identity {
         group: site.plan.application_id.clone(),
         member: member.to_owned(),
         transactional_id: format!("{}-{member}", site.plan.application_id),
     };
-    let (trace, process) = (site.trace.clone(), process.to_owned());
-    let report: Arc<Report> = Arc::new(move |it: &Change| trace.say(&process, format_args!("{it}")));
+    let (trace, process, stopped) = (site.trace.clone(), process.to_owned(), Arc::clone(stopped));
+    let report: Arc<Report> = Arc::new(move |it: &Change| {
+        trace.say(&process, format_args!("{it}"));
+        if let Change::Stopped { reason, .. } = it {
+            stopped.lock().unwrap_or_else(PoisonError::into_inner).push(reason.clone());
+        }
+    });
     let world = World {
         worker: number,
         log: Box::new(MemoryLog::new(&site.cluster, identity, site.plan.topics.iter().map(|it| it.name.clone()))),

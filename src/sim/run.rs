@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::check::{self, Glimpses};
 use super::faults::{self, Fault, Rates, SimNetwork};
+use super::gaps::Gap;
 use super::invariants::Invariant;
 use super::process::{Phase, Process, Site};
 use super::random::Random;
@@ -94,6 +95,10 @@ const SESSION: Duration = Duration::from_secs(10);
 const FAULTY_TURNS_MAX: u64 = 20_000;
 /// Turns after everything has healed; what is not done by then never will be.
 const HEALED_TURNS_MAX: u64 = 60_000;
+/// So many runs end with data that is missing.
+const GAP_PER_MILLE: u64 = 250;
+/// Turns within which a gap must be noticed, or all be well.
+const GAP_TURNS_MAX: u64 = 5_000;
 /// All markers have arrived after this time.
 const MARKERS_WITHIN: Duration = Duration::from_secs(30);
 /// Turns between two looks at whether all is done.
@@ -195,7 +200,8 @@ impl<'s> Run<'s> {
         self.site.network.at_once();
         self.site.clock.advance(MARKERS_WITHIN);
         self.glimpses.judge(&self.setup.plan, &self.site.cluster)?;
-        check::all(self.setup, &self.site, &self.processes)
+        check::all(self.setup, &self.site, &self.processes)?;
+        if self.random.chance(GAP_PER_MILLE) { self.gap() } else { Ok(()) }
     }
 
     /// One turn: time passes, what is due happens, perhaps a fault, and one process has its turn.
@@ -357,6 +363,31 @@ impl<'s> Run<'s> {
             }
         }
         Err(format!("liveness: not all is done {HEALED_TURNS_MAX} turns after everything healed: {}", self.what_is_left()))
+    }
+
+    /// Data is taken away while nobody runs. What is needed and missing stops a task by name; the rest goes on as if nothing had been.
+    fn gap(&mut self) -> Result<(), String> {
+        for process in &mut self.processes {
+            process.stop(Duration::ZERO, &self.site);
+        }
+        let Some(gap) = Gap::draw(&self.setup.plan, &self.site, &mut self.random) else { return Ok(()) };
+        self.site.trace.say("", format_args!("{gap:?}"));
+        for _ in 0..gap.feeds() {
+            self.feed();
+        }
+        let stops = gap.open(&self.site, &self.processes)?;
+        for _ in 0..GAP_TURNS_MAX {
+            self.turns += 1;
+            self.site.clock.advance(Duration::from_millis(10));
+            self.come_due();
+            let index = self.random.index(self.processes.len());
+            self.turn(index)?;
+            if stops && self.processes.iter().any(|it| gap.is_told(it, &self.site)) || !stops && self.is_drained() {
+                self.site.trace.say("", format_args!("as it should be"));
+                return Ok(());
+            }
+        }
+        Err(format!("S7: {gap:?}, and {}", if stops { "no task has stopped for it".to_owned() } else { self.what_is_left() }))
     }
 
     fn is_drained(&self) -> bool {
