@@ -13,7 +13,7 @@ PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/ma
 WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
-.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit fix run fuzz soak broker broker-stop clean-broker release deb check-deb check-deploy
+.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak broker broker-stop clean-broker release deb check-deb check-deploy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,18 @@ doc: setup-build ## Check the documentation of the code
 
 unit: setup-build ## Run the tests that need no Kafka
 	$(CARGO) test --release --quiet $(WITHOUT_BROKER)
+
+sim: build ## Run the shipped topologies under faults, SEEDS of them (1000)
+	$(TARGET)/release/goyt sim topologies/ --seeds $(or $(SEEDS),1000)
+
+mutants: setup-build ## Show that the simulation finds mistakes: a program that makes them is built (a few minutes)
+	$(CARGO) test --release --features mutants --test simulation -- --nocapture mutants
+
+sim: build ## Run the shipped topologies under faults, SEEDS of them (1000)
+	$(TARGET)/release/goyt sim topologies/ --seeds $(or $(SEEDS),1000)
+
+mutants: setup-build ## Show that the simulation finds mistakes: a program that makes them is built (a few minutes)
+	$(CARGO) test --release --features mutants --test simulation -- --nocapture mutants
 
 fix: ## Format, and mend what the lints can mend
 	cargo fmt

@@ -418,3 +418,28 @@ fn a_store_of_nobody_is_said_to_be_so() {
     assert_eq!(output.status.code(), Some(1));
     assert!(!state.exists(), "looking leaves nothing behind");
 }
+
+#[test]
+fn a_simulation_of_few_seeds_says_what_happened_and_that_nothing_was_lost() {
+    let output = goyt(root(), &["sim", "topologies", "--seeds", "3", "--records", "50", "--twice"], &[]);
+    let text = shown(&output);
+    assert!(output.status.success(), "{text}");
+    for part in ["TIMES", "FAULT", "3 seeds from 1 in", "run twice: 3 of 3 did the same", "nothing lost, nothing doubled, nothing out of order"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_simulation_that_finds_a_violation_shows_the_seed_and_how_it_came_about() {
+    let folder = copy_of_topologies();
+    let tests = folder.path().join("topologies/tests/kyc-notify.yaml");
+    let wrong = "topologies: [kyc-notify]\ninvariants:\n  - name: everybody is told twice\n    made-of:\n      - { topic: notification-events, count: 2 }\n    compare:\n      - { topic: notification-events, count: 1 }\n";
+    std::fs::write(tests, wrong).unwrap();
+    let topology = folder.path().join("topologies/kyc-notify.yaml");
+    let output = goyt(folder.path(), &["sim", topology.to_str().unwrap(), "--seeds", "5"], &[]);
+    let text = shown(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in ["violate what must hold", "of commit", "VIOLATION S6: ", "everybody is told twice", "all of it: goyt sim "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
