@@ -17,16 +17,14 @@ use serde_json::Value as Json;
 
 use super::facts::Facts;
 use super::process::{Process, Site};
-use super::random::Random;
 use super::run::{Evidence, Setup};
 use super::stores::SimStores;
 use crate::adapters::memory::access::MemoryAccess;
 use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::adapters::memory::{Identity, MemoryLog};
 use crate::config::Properties;
-use crate::engine::plan::{Plan, Role, StoreKind, Subtopology};
+use crate::engine::plan::{Plan, Role, StoreKind};
 use crate::engine::state::dedup_keys;
-use crate::runtime::operations::access::StateReader as _;
 use crate::runtime::operations::replay::{self, Begin, Request, Shadow};
 use crate::runtime::ports::Clock;
 use crate::runtime::supervisor::Worlds;
@@ -59,7 +57,7 @@ pub fn all(setup: &Setup, site: &Site, processes: &[Process]) -> Result<(), Stri
     setup.alone.iter().try_for_each(|it| replay_is_identical(it, site))
 }
 
-fn read_all(cluster: &Cluster, topic: &str) -> Result<Vec<Stored>, String> {
+pub(super) fn read_all(cluster: &Cluster, topic: &str) -> Result<Vec<Stored>, String> {
     cluster.read_all(topic).map_err(|it| format!("{topic}: {it}"))
 }
 
@@ -154,7 +152,7 @@ fn differ(expected: &Entries, found: &Entries) -> String {
     )
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|it| format!("{it:02x}")).collect()
 }
 
@@ -211,87 +209,5 @@ impl Worlds for Shadows<'_> {
 
     fn clock(&self) -> Box<dyn Clock> {
         Box::new(self.site.clock.clone())
-    }
-}
-
-/// The subtopology and the partition of a task.
-fn of_task<'p>(plan: &'p Plan, task: &str) -> Option<(&'p Subtopology, i32)> {
-    let partition = task.rsplit_once('_')?.1.parse().ok()?;
-    Some((plan.subtopologies.iter().find(|it| it.task_id(partition) == task)?, partition))
-}
-
-/// What was read of stores while everything went wrong (S4).
-#[derive(Debug, Default)]
-pub struct Glimpses {
-    /// Compaction takes away what could have been read: then nothing is noted.
-    noted: bool,
-    /// By process and its start, task, store and key: what was read, in this order.
-    seen: BTreeMap<(String, u32, String, usize, Vec<u8>), Vec<Option<Vec<u8>>>>,
-}
-
-impl Glimpses {
-    /// None yet.
-    #[must_use]
-    pub fn new(noted: bool) -> Self {
-        Self { noted, seen: BTreeMap::new() }
-    }
-
-    /// Reads an entry of some store of the process: one that was read before, or the first.
-    ///
-    /// # Errors
-    /// Never: damage that is met is told to the reader, which is as it should be.
-    pub fn look(&mut self, process: &Process, plan: &Plan, random: &mut Random) -> Result<(), String> {
-        if !self.noted {
-            return Ok(());
-        }
-        let tasks = process.disk.open_tasks();
-        let Some(task) = random.item(&tasks) else { return Ok(()) };
-        let Some((subtopology, _)) = of_task(plan, task) else { return Ok(()) };
-        let number = random.index(subtopology.stores.len());
-        let Some(store) = subtopology.stores.get(number) else { return Ok(()) };
-        let mut keys = Vec::new();
-        let scanned = process.disk.scan(task, &store.id, &[], &mut |key, _| {
-            keys.push(key.to_vec());
-            keys.len() < 20
-        });
-        keys.retain(|it| !matches!(store.kind, StoreKind::Dedup { .. }) || dedup_keys::is_logged(it));
-        let (Ok(()), Some(key)) = (scanned, random.item(&keys)) else { return Ok(()) };
-        if let Ok(value) = process.disk.get(task, &store.id, key) {
-            self.seen.entry((process.name.clone(), process.starts, task.clone(), number, key.clone())).or_default().push(value);
-        }
-        Ok(())
-    }
-
-    /// Whether all of it was committed, and in order.
-    ///
-    /// # Errors
-    /// What was read that should not have been.
-    pub fn judge(&self, plan: &Plan, cluster: &Cluster) -> Result<(), String> {
-        let mut logs: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
-        for ((process, start, task, number, key), values) in &self.seen {
-            let Some((subtopology, partition)) = of_task(plan, task) else { continue };
-            let Some(store) = subtopology.stores.get(*number) else { continue };
-            let changelog = plan.topics.get(usize::from(store.changelog.0)).map_or("", |it| it.name.as_str());
-            if !logs.contains_key(changelog) {
-                logs.insert(changelog.to_owned(), read_all(cluster, changelog)?);
-            }
-            let log = logs.get(changelog).map(Vec::as_slice).unwrap_or_default();
-            let mut history = log.iter().filter(|it| it.partition == partition && it.content.key.as_ref() == Some(key)).peekable();
-            for value in values {
-                // Of equal values the first that is not passed yet.
-                while history.peek().is_some_and(|it| it.content.value != *value) {
-                    history.next();
-                }
-                if history.peek().is_none() {
-                    let what = value.as_deref().map_or("nothing".to_owned(), hex);
-                    return Err(format!(
-                        "S4: {process} (start {start}) showed {what} for key {} in `{}` of {task}: never committed, or older than what it had shown",
-                        hex(key),
-                        store.id
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 }

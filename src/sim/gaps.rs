@@ -97,6 +97,8 @@ impl Gap {
             Kind::End | Kind::ChangelogEnd if needed => site.cluster.truncate(topic, partition, at),
             Kind::End | Kind::ChangelogEnd => Ok(()),
             Kind::Partitions => {
+                // A group that hears of them gives partitions out anew; here it hears of nothing but its members.
+                processes.iter().flat_map(Process::members).for_each(|it| site.cluster.expel(&site.plan.application_id, it));
                 let count = site.partitions.get(usize::from(self.at.topic.0)).copied().unwrap_or(0);
                 site.cluster.add_partitions(topic, usize::try_from(count).unwrap_or(0) + 1)
             }

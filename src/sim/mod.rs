@@ -6,6 +6,7 @@ pub mod entries;
 pub mod facts;
 pub mod faults;
 pub mod gaps;
+pub mod glimpses;
 pub mod invariants;
 pub mod process;
 pub mod random;

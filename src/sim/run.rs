@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::check::{self, Glimpses};
+use super::check;
 use super::faults::{self, Fault, Rates, SimNetwork};
 use super::gaps::Gap;
+use super::glimpses::Glimpses;
 use super::invariants::Invariant;
 use super::process::{Phase, Process, Site};
 use super::random::Random;
@@ -99,6 +100,8 @@ const HEALED_TURNS_MAX: u64 = 60_000;
 const GAP_PER_MILLE: u64 = 250;
 /// Turns within which a gap must be noticed, or all be well.
 const GAP_TURNS_MAX: u64 = 5_000;
+/// Of a record's value, so much is shown.
+const SHOWN_MAX: usize = 300;
 /// All markers have arrived after this time.
 const MARKERS_WITHIN: Duration = Duration::from_secs(30);
 /// Turns between two looks at whether all is done.
@@ -234,9 +237,10 @@ impl<'s> Run<'s> {
     fn feed(&mut self) {
         for _ in 0..self.random.between(1, 6) {
             let Some(Given { topic: name, content }) = self.next() else { return };
+            let shown: String = String::from_utf8_lossy(content.value.as_deref().unwrap_or_default()).chars().take(SHOWN_MAX).collect();
             let appended = self.site.cluster.append(&name, None, content);
             if let Ok((partition, offset)) = appended {
-                self.site.trace.say("", format_args!("{name}[{partition}] gets record {offset}"));
+                self.site.trace.say("", format_args!("{name}[{partition}] gets record {offset}: {shown}"));
             }
             self.fed += 1;
         }

@@ -44,7 +44,8 @@ fn help_shows_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn help_of_each_command_shows_its_flags_with_examples() {
-    for command in ["demo", "run", "validate", "test", "topics", "dlq", "replay", "reset", "store", "graph", "config", "completions", "man"]
+    for command in
+        ["demo", "run", "validate", "test", "sim", "topics", "dlq", "replay", "reset", "store", "graph", "config", "completions", "man"]
     {
         insta::assert_snapshot!(format!("help_{command}"), shown(&goyt(root(), &[command, "-h"], &[])));
     }
@@ -424,7 +425,9 @@ fn a_simulation_of_few_seeds_says_what_happened_and_that_nothing_was_lost() {
     let output = goyt(root(), &["sim", "topologies", "--seeds", "3", "--records", "50", "--twice"], &[]);
     let text = shown(&output);
     assert!(output.status.success(), "{text}");
-    for part in ["TIMES", "FAULT", "3 seeds from 1 in", "run twice: 3 of 3 did the same", "nothing lost, nothing doubled, nothing out of order"] {
+    for part in
+        ["TIMES", "FAULT", "3 seeds from 1 in", "run twice: 3 of 3 did the same", "nothing lost, nothing doubled, nothing out of order"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
