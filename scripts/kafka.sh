@@ -71,6 +71,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 log.retention.ms=-1
 log.segment.bytes=134217728
 ${KAFKA_EXTRA:-}

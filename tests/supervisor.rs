@@ -139,6 +139,18 @@ fn what_no_new_start_can_mend_ends_the_process_at_once() {
     assert_eq!(ended, Ended::Failed);
 }
 
+/// The name's newer holder may be an earlier request of its own, whose answer a broker that died did not give.
+#[test]
+fn a_member_whose_name_was_taken_takes_it_back_once() {
+    let (changes, ended) = run(1, Reaction::Rejoin, |it| joined(it) == 2);
+    assert_eq!(pauses(&changes), [Some(5)]);
+    assert_eq!(ended, Ended::Clean);
+
+    let (changes, ended) = run(100, Reaction::Rejoin, |_| false);
+    assert_eq!(pauses(&changes), [Some(5), None], "taken again at once: another process has it");
+    assert_eq!(ended, Ended::Failed);
+}
+
 #[test]
 fn a_broker_that_is_away_is_waited_for_and_said_once() {
     let (changes, ended) = run(30, Reaction::Retry, |it| joined(it) == 2);

@@ -191,7 +191,7 @@ settings! {
     }
     section "Tests" {
         /// Ends the process, as `kill -9` would, when it comes to this point of a commit for the n-th time: `<name>:<n>`, with a
-        /// name of `after-send`, `before-commit`, `after-commit`, `after-store-write`.
+        /// name of `after-send`, `before-commit`, `after-offsets`, `after-commit`, `before-store-write`, `after-store-write`.
         fail_point: Option<String> = "fail.point", Unset("none"), Limits::None;
     }
     section "Clients" {

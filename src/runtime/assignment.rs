@@ -121,7 +121,8 @@ impl Worker {
             } else {
                 self.tasks.complete.remove(tp);
             }
-            if let Some(gap) = gap(committed, start, end) {
+            let count = self.tasks.partition_count(tp.topic);
+            if let Some(gap) = added(tp.partition, count).or_else(|| gap(committed, start, end)) {
                 gaps.insert(*tp, gap);
             } else {
                 positions.push((*tp, position));
@@ -138,27 +139,20 @@ impl Worker {
 
     /// Each task goes on, or is restored.
     fn wake_tasks(&mut self) -> Result<(), Error> {
-        let report = Arc::clone(&self.report);
-        let mut behind = Vec::new();
-        for index in std::mem::take(&mut self.tasks.damaged) {
-            let Self { tasks, stores, .. } = self;
-            if let Err(error) = tasks.reopen(index, &mut **stores, true)
-                && let Some(open) = tasks.get_mut(index)
-            {
-                report(&Change::Stopped { task: open.task.id.clone(), reason: error.to_string() });
-                open.state = State::Stopped(error.to_string());
+        let (mut behind, mut failed) = (Vec::new(), Vec::new());
+        self.reopen_damaged();
+        let closed = self.tasks.damaged.clone();
+        for (index, open) in self.tasks.iter_mut().enumerate() {
+            if matches!(open.state, State::Stopped(_)) || closed.contains(&open.task.id) {
+                continue;
+            }
+            match open.task.rewind(&mut Disk(&mut *open.store)) {
+                Ok(()) => behind.push(index),
+                Err(error) => failed.push((index, error)),
             }
         }
-        for (index, open) in self.tasks.iter_mut().enumerate() {
-            if matches!(open.state, State::Stopped(_)) {
-                continue;
-            }
-            if let Err(error) = open.task.rewind(&mut Disk(&mut *open.store)) {
-                report(&Change::Stopped { task: open.task.id.clone(), reason: error.to_string() });
-                open.state = State::Stopped(error.to_string());
-                continue;
-            }
-            behind.push(index);
+        for (index, error) in failed {
+            self.state_failed(index, &error);
         }
         self.restore_where_needed(&behind);
         self.resume_ready()
@@ -170,6 +164,16 @@ impl Worker {
         self.log.parts().consumer.resume(&ready)?;
         Ok(())
     }
+}
+
+/// Why a partition can't be read that was added after the start, if it was: its keys were others' before.
+fn added(partition: i32, count: i32) -> Option<String> {
+    (count <= partition).then(|| {
+        format!(
+            "was added to the topic: it had {count} partitions when this process started. Keys have moved to other partitions, but their \
+             state has not, so nothing of this one is processed. Stop all instances; then `goyt reset` starts anew with all partitions"
+        )
+    })
 }
 
 /// Why a partition can't be read on from its committed offset, if so: a gap is never skipped.
@@ -190,6 +194,12 @@ fn gap(committed: Option<Offset>, start: Offset, end: Offset) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partition_that_was_added_is_not_read() {
+        assert_eq!(added(5, 6), None);
+        assert!(added(6, 6).is_some_and(|it| it.contains("6 partitions") && it.contains("goyt reset")));
+    }
 
     #[test]
     fn only_a_committed_offset_inside_the_partition_is_read_on() {

@@ -1,10 +1,11 @@
 //! A commit, step by step: what a crash after each step leaves behind is said beside it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::fail_point::{self, fail_point};
-use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError};
+use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
 use super::tasks::{Disk, State};
@@ -103,9 +104,9 @@ impl Worker {
         let Self { log, tasks, report, meter, .. } = self;
         tasks.seal_counts(meter, &**report);
         let Parts { producer, consumer, .. } = log.parts();
-        let (mut failed, mut state_failed) = (None, false);
+        let (mut failed, mut unsealed) = (None, Vec::new());
         // 1. Changelog records: one for each changed key. A crash: the transaction is aborted, the input read again.
-        for open in tasks.iter_mut().filter(|it| it.state != State::Suspended) {
+        for (index, open) in tasks.iter_mut().enumerate().filter(|(_, it)| it.state != State::Suspended) {
             let changelogs = &open.changelogs;
             let sealed = open.task.seal(&mut Disk(&mut *open.store), |store, key, value| {
                 let (None, Some(changelog)) = (&failed, changelogs.get(store)) else { return };
@@ -124,14 +125,15 @@ impl Worker {
                 }
             });
             if let Err(error) = sealed {
-                open.state = State::Stopped(error.to_string());
-                report(&Change::Stopped { task: open.task.id.clone(), reason: error.to_string() });
-                state_failed = true;
+                unsealed.push((index, error));
             }
         }
         match failed {
-            None if state_failed => return self.rewind("a state failed", false),
-            None => {}
+            None if unsealed.is_empty() => {}
+            None => {
+                unsealed.iter().for_each(|(index, error)| self.state_failed(*index, error));
+                return self.rewind("a state failed", false);
+            }
             Some(SendError::Refused(error) | SendError::Failed(error)) => return self.react(error),
             Some(SendError::Full) => return self.rewind("the producer's queue stayed full", true),
         }
@@ -197,7 +199,7 @@ impl Worker {
     /// 4. The writes go to disk, in one batch a task, with the changelog offsets that they correspond to. A crash before: the tail is restored.
     fn apply(&mut self, offsets: &[(TopicPartition, Offset)], changelog_ends: &[(TopicPartition, Offset)]) {
         let report = Arc::clone(&self.report);
-        let mut lagging = Vec::new();
+        let (mut lagging, mut damaged) = (Vec::new(), BTreeSet::new());
         for (index, open) in self.tasks.iter_mut().enumerate() {
             if let Some((_, offset)) = offsets.iter().find(|(tp, _)| *tp == open.source) {
                 open.task.committed(*offset);
@@ -209,6 +211,7 @@ impl Worker {
             if writes.peek().is_none() {
                 continue;
             }
+            fail_point(fail_point::BEFORE_STORE_WRITE);
             match open.store.write(&mut writes, &positions) {
                 Ok(()) => {
                     drop(writes);
@@ -219,10 +222,14 @@ impl Worker {
                     report(&Change::Waiting {
                         reason: format!("state of {} could not be written, its tail will be restored: {error}", open.task.id),
                     });
+                    if matches!(error, StoreError::Damaged(_)) {
+                        damaged.insert(open.task.id.clone());
+                    }
                     lagging.push(index);
                 }
             }
         }
+        self.tasks.damaged.append(&mut damaged);
         if !lagging.is_empty() {
             self.restore_again(&lagging);
         }
@@ -252,7 +259,7 @@ impl Worker {
 
     fn react_to_commit(&mut self, error: &LogError) -> Result<(), Error> {
         match error.reaction {
-            Reaction::Stop => Err(error.clone().into()),
+            Reaction::Rejoin | Reaction::Stop => Err(error.clone().into()),
             Reaction::AbortAndRewind | Reaction::LeaveTask => self.rewind(&error.to_string(), false),
             // The outcome is not known: a new producer first, then the committed offsets tell.
             Reaction::Retry | Reaction::Recycle | Reaction::RefuseRecord => self.rewind(&error.to_string(), true),

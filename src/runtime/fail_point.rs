@@ -5,14 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Records were sent.
 pub const AFTER_SEND: &str = "after-send";
-/// All of the transaction but its commit is under way.
+/// All of the transaction but the consumed offsets and its commit is under way.
 pub const BEFORE_COMMIT: &str = "before-commit";
-/// Kafka has it, the store does not.
+/// The consumed offsets are part of the transaction; only its commit is left. On the committing thread of the Kafka adapter.
+pub const AFTER_OFFSETS: &str = "after-offsets";
+/// Kafka has it, the stores do not.
 pub const AFTER_COMMIT: &str = "after-commit";
-/// The store has it.
+/// Kafka has it, and the stores of the tasks before this one do.
+pub const BEFORE_STORE_WRITE: &str = "before-store-write";
+/// All stores have it.
 pub const AFTER_STORE_WRITE: &str = "after-store-write";
 /// All names.
-pub const ALL: [&str; 4] = [AFTER_SEND, BEFORE_COMMIT, AFTER_COMMIT, AFTER_STORE_WRITE];
+pub const ALL: [&str; 6] = [AFTER_SEND, BEFORE_COMMIT, AFTER_OFFSETS, AFTER_COMMIT, BEFORE_STORE_WRITE, AFTER_STORE_WRITE];
 
 static ARMED: OnceLock<(String, AtomicU64)> = OnceLock::new();
 

@@ -1,13 +1,13 @@
 //! Restore: changelog → store, in bounded slices inside the loop, so that other tasks go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::ports::{Changelogs, LogError, Parts, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
-use super::tasks::{Disk, OpenTask, State};
+use super::tasks::{Disk, OpenTask, State, Tasks};
 use super::worker::{Error, Worker};
 use crate::engine::plan::StoreKind;
 use crate::engine::protocol::recovery::{self, Recovery};
@@ -96,16 +96,49 @@ impl Worker {
     pub(super) fn restore_where_needed(&mut self, tasks: &[usize]) {
         let bounds = match self.changelog_bounds(tasks) {
             Ok(bounds) => bounds,
+            Err(error) if error.reaction == Reaction::Retry => {
+                (self.report)(&Change::Waiting { reason: error.to_string() });
+                return self.restore_later(tasks);
+            }
             Err(error) => {
-                for index in tasks {
-                    self.stop_task(*index, error.to_string());
+                // It may be about one changelog only: then the others are asked for without it.
+                match tasks {
+                    [index] => self.stop_task(*index, error.to_string()),
+                    _ => tasks.iter().for_each(|index| self.restore_where_needed(&[*index])),
                 }
                 return;
             }
         };
         for index in tasks {
-            if let Err(reason) = self.begin_restore(*index, &bounds) {
-                self.stop_task(*index, reason);
+            if let Err(failed) = self.begin_restore(*index, &bounds) {
+                self.restore_refused(*index, failed);
+            }
+        }
+    }
+
+    /// A task's state could not be opened or read. Damaged files are made anew from the changelog, and room on the disk is waited for.
+    pub(super) fn state_failed(&mut self, index: usize, error: &StoreError) {
+        let Some(task) = self.tasks.get(index).map(|it| it.task.id.clone()) else { return };
+        match error {
+            StoreError::Damaged(_) => drop(self.tasks.damaged.insert(task.clone())),
+            StoreError::Full(_) => {}
+            StoreError::Foreign(_) | StoreError::Stale(_) | StoreError::Locked(_) | StoreError::Io(_) => {
+                return self.stop_task(index, error.to_string());
+            }
+        }
+        (self.report)(&Change::Waiting { reason: format!("{task} is restored a little later: {error}") });
+        self.restore_later(&[index]);
+    }
+
+    /// Opens the stores whose files are damaged anew, empty.
+    pub(super) fn reopen_damaged(&mut self) {
+        for task in std::mem::take(&mut self.tasks.damaged) {
+            let Some(index) = self.tasks.iter().position(|it| it.task.id == task) else { continue };
+            let Self { tasks, stores, .. } = self;
+            if let Err(error) = tasks.reopen(index, &mut **stores, true) {
+                // Without a store it can't go on before this succeeds.
+                self.tasks.damaged.insert(task);
+                self.state_failed(index, &error);
             }
         }
     }
@@ -141,17 +174,21 @@ impl Worker {
         open.state = State::Stopped(reason);
     }
 
-    fn begin_restore(&mut self, index: usize, bounds: &BTreeMap<TopicPartition, (Offset, Offset)>) -> Result<(), String> {
+    fn begin_restore(&mut self, index: usize, bounds: &BTreeMap<TopicPartition, (Offset, Offset)>) -> Result<(), Failed> {
         let now = self.clock.elapsed();
         let report = Arc::clone(&self.report);
         if self.tasks.get(index).is_some_and(|it| self.is_current(it)) {
             return self.run_task(index);
         }
-        let Some(open) = self.tasks.get_mut(index) else { return Ok(()) };
+        let Self { tasks, restore, log, .. } = self;
+        let Some(open) = tasks.get_mut(index) else { return Ok(()) };
         let task = open.task.id.clone();
+        // It may be restoring already, or be about to: that ends here.
+        restore.again.remove(&task);
+        restore.stop_task(&task, log.parts().changelogs);
         let changelogs = open.changelogs.clone();
         let names = open.task.plan.stores.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
-        let stored = open.store.positions().map_err(|it| it.to_string())?;
+        let stored = open.store.positions()?;
         open.task.overlay.forget();
         open.state = State::Restoring;
         let mut progress = Progress { started: now, told: now, ..Progress::default() };
@@ -169,7 +206,7 @@ impl Worker {
                 }
                 Recovery::Stop(reason) => {
                     let name = names.get(store).map_or("?", String::as_str);
-                    return Err(format!("store `{name}`, changelog {}: {reason}", self.name(*changelog)));
+                    return Err(Failed::Stop(format!("store `{name}`, changelog {}: {reason}", self.name(*changelog))));
                 }
             };
             progress.behind += end - from;
@@ -181,7 +218,7 @@ impl Worker {
         report(&Change::Restoring { task: task.clone(), behind: progress.behind, why });
         let Self { restore, log, .. } = self;
         for (changelog, reading) in starts {
-            log.parts().changelogs.start(changelog, reading.position).map_err(|it| it.to_string())?;
+            log.parts().changelogs.start(changelog, reading.position).map_err(|it| Failed::Stop(it.to_string()))?;
             restore.reading.insert(changelog, reading);
         }
         restore.progress.insert(task, progress);
@@ -189,10 +226,11 @@ impl Worker {
     }
 
     /// The task's state is complete.
-    fn run_task(&mut self, index: usize) -> Result<(), String> {
+    fn run_task(&mut self, index: usize) -> Result<(), Failed> {
+        self.check_offset(index)?;
         let Self { tasks, restore, clock, report, meter, .. } = self;
         let Some(open) = tasks.get_mut(index) else { return Ok(()) };
-        open.task.load(&mut Disk(&mut *open.store)).map_err(|it| it.to_string())?;
+        open.task.load(&mut Disk(&mut *open.store))?;
         let (source, id) = (open.source, open.task.id.clone());
         if let Some(progress) = restore.progress.remove(&id) {
             let took = clock.elapsed().saturating_sub(progress.started);
@@ -210,10 +248,33 @@ impl Worker {
         Ok(())
     }
 
+    /// State without a committed offset: both are written in one transaction, so the offset was there and is gone.
+    fn check_offset(&mut self, index: usize) -> Result<(), Failed> {
+        let replays = !self.tasks.ranges.is_empty();
+        let Some(open) = self.tasks.get_mut(index) else { return Ok(()) };
+        let source = open.source;
+        let mut found = false;
+        for store in 0..open.changelogs.len() {
+            open.store.scan(store, b"", &mut |_, _| {
+                found = true;
+                false
+            })?;
+        }
+        if !found || replays || self.tasks.sources.get(&source).is_none_or(|it| it.committed.is_some()) {
+            return Ok(());
+        }
+        Err(Failed::Stop(format!(
+            "it has state, but the group has no offset of {} any more: the topic was deleted and made anew, or the offset was deleted or \
+             expired. Reading it from its beginning could count records twice. `goyt reset` starts anew; to go on with this state, set the \
+             group's offset",
+            self.name(source)
+        )))
+    }
+
     /// One slice: at most so many records as the setting says.
     pub(super) fn restore_slice(&mut self) -> Result<(), Error> {
         self.open_later()?;
-        self.restore_due();
+        self.restore_due()?;
         if self.restore.reading.is_empty() {
             return Ok(());
         }
@@ -263,6 +324,9 @@ impl Worker {
                 let task = open.task.id.clone();
                 report(&Change::Waiting { reason: format!("state of {task} could not be written, trying again: {error}") });
                 restore.stop_task(&task, log.parts().changelogs);
+                if matches!(error, StoreError::Damaged(_)) {
+                    tasks.damaged.insert(task.clone());
+                }
                 restore.again.insert(task, now + again_after);
             }
         }
@@ -286,10 +350,14 @@ impl Worker {
         }
         match self.run_task(index) {
             Ok(()) => self.resume_ready(),
-            Err(reason) => {
-                self.stop_task(index, reason);
-                Ok(())
-            }
+            Err(failed) => Ok(self.restore_refused(index, failed)),
+        }
+    }
+
+    fn restore_refused(&mut self, index: usize, failed: Failed) {
+        match failed {
+            Failed::Stop(reason) => self.stop_task(index, reason),
+            Failed::State(error) => self.state_failed(index, &error),
         }
     }
 
@@ -309,30 +377,49 @@ impl Worker {
 
     /// The stores of these tasks could not be written: they are to be restored, a little later.
     pub(super) fn restore_again(&mut self, tasks: &[usize]) {
-        let due = self.clock.elapsed() + self.limits.task_retry;
-        let mut sources = Vec::new();
-        for index in tasks {
-            let Some(open) = self.tasks.get_mut(*index) else { continue };
-            open.state = State::Restoring;
-            open.reflects = None;
-            sources.push(open.source);
-            self.restore.again.insert(open.task.id.clone(), due);
-        }
+        let sources: Vec<_> = tasks.iter().filter_map(|it| Some(self.tasks.get(*it)?.source)).collect();
+        self.restore_later(tasks);
         // Records of these partitions are not looked at any more; what was processed of them since must not be committed.
         drop(self.log.parts().consumer.pause(&sources));
         self.tasks.torn = Some("a state could not be written".to_owned());
     }
 
-    fn restore_due(&mut self) {
-        let now = self.clock.elapsed();
-        let due: Vec<String> = self.restore.again.iter().filter(|(_, at)| **at <= now).map(|(task, _)| task.clone()).collect();
-        for task in due {
-            self.restore.again.remove(&task);
-            let index = self.tasks.iter().position(|it| it.task.id == task);
-            if let Some(index) = index {
-                self.restore_where_needed(&[index]);
-            }
+    fn restore_later(&mut self, tasks: &[usize]) {
+        let due = self.clock.elapsed() + self.limits.task_retry;
+        for index in tasks {
+            let Some(open) = self.tasks.get_mut(*index) else { continue };
+            open.state = State::Restoring;
+            open.reflects = None;
+            self.restore.again.insert(open.task.id.clone(), due);
         }
+    }
+
+    fn restore_due(&mut self) -> Result<(), Error> {
+        let now = self.clock.elapsed();
+        let due: BTreeSet<String> = self.restore.again.iter().filter(|(_, at)| **at <= now).map(|(task, _)| task.clone()).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.restore.again.retain(|task, _| !due.contains(task));
+        self.reopen_damaged();
+        let of = |tasks: &Tasks| tasks.iter().enumerate().filter(|(_, it)| due.contains(&it.task.id)).map(|(index, _)| index).collect();
+        let indices: Vec<usize> = of(&self.tasks);
+        self.restore_where_needed(&indices);
+        self.resume_ready()
+    }
+}
+
+/// Why a task can't be restored.
+enum Failed {
+    /// Only a person can help.
+    Stop(String),
+    /// Its store.
+    State(StoreError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::State(error)
     }
 }
 

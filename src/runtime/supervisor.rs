@@ -6,7 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::board::Board;
-use super::ports::Clock;
+use super::ports::{Clock, StoreError};
 use super::reaction::Reaction;
 use super::status::{Change, Report};
 use super::worker::{Error, Limits, Worker, World};
@@ -100,7 +100,7 @@ impl Application {
     fn supervise(&self, n: usize, worlds: &dyn Worlds, stop: &AtomicBool, records: &AtomicU64) -> Ended {
         let clock = worlds.clock();
         let mut failures = 0;
-        let mut waiting = false;
+        let (mut waiting, mut fenced) = (false, None);
         while !stop.load(Ordering::Relaxed) {
             let started = clock.elapsed();
             self.board.turn(n, clock.now());
@@ -111,9 +111,12 @@ impl Application {
             if started + HEALTHY_AFTER < clock.elapsed() {
                 (failures, waiting) = (0, false);
             }
-            let passing = matches!(&error, Error::Log(it) if it.reaction == Reaction::Retry);
+            let passing = match &error {
+                Error::Log(error) => error.reaction == Reaction::Retry,
+                Error::Store(_, error) => matches!(error, StoreError::Full(_)),
+            };
             if passing {
-                // The broker is away: that is waited for without end, and said once.
+                // The broker is away, or the disk is full: that is waited for without end, and said once.
                 if !std::mem::replace(&mut waiting, true) {
                     (self.report)(&Change::Waiting { reason: error.to_string() });
                 }
@@ -121,7 +124,10 @@ impl Application {
                 continue;
             }
             failures += 1;
-            let give_up = error.is_final() || self.restarts.max < failures;
+            let now = clock.elapsed();
+            let rejoins = matches!(&error, Error::Log(it) if it.reaction == Reaction::Rejoin);
+            let fenced_again = rejoins && fenced.replace(now).is_some_and(|last| now < last + HEALTHY_AFTER);
+            let give_up = error.is_final() || fenced_again || self.restarts.max < failures;
             let backoff = self.restarts.backoff.saturating_mul(1 << (failures - 1).min(16)).min(self.restarts.backoff_max);
             let again_in = (!give_up).then_some(backoff);
             self.board.count(|it| it.worker_failures += 1);

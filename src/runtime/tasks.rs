@@ -125,7 +125,7 @@ pub struct Tasks {
     /// A record was processed by one reader and stopped another: the transaction must be given up.
     pub torn: Option<String>,
     /// Tasks whose files turned out to be damaged: to be opened anew and restored.
-    pub damaged: Vec<usize>,
+    pub damaged: BTreeSet<String>,
     /// Records processed.
     pub processed: u64,
     /// What a replay reads of its partitions: from where, and up to where.
@@ -173,7 +173,7 @@ impl Tasks {
             readers: BTreeMap::new(),
             unopened: BTreeSet::new(),
             torn: None,
-            damaged: Vec::new(),
+            damaged: BTreeSet::new(),
             processed: 0,
             ranges: BTreeMap::new(),
             complete: BTreeSet::new(),
@@ -206,7 +206,7 @@ impl Tasks {
             match open.task.process(record, turn.now, undecodable, &mut Disk(&mut *open.store), effects, probe) {
                 Ok(outcome) => undecodable |= outcome == Outcome::Undecodable,
                 Err(Stop::Store(StoreError::Damaged(why))) => {
-                    self.damaged.push(*reader);
+                    self.damaged.insert(open.task.id.clone());
                     source.halted_at = Some(record.offset);
                     self.torn = Some(format!("state of {} is damaged: {why}", open.task.id));
                     return;
@@ -241,6 +241,10 @@ impl Tasks {
     pub fn open(&mut self, source: TopicPartition, stores: &mut dyn Stores, report: &Report) -> Result<usize, (String, StoreError)> {
         let mut opened = 0;
         self.unopened.remove(&source);
+        if self.partition_count(source.topic) <= source.partition {
+            // Added to the topic since the start: keys are in other partitions now than their state.
+            return Ok(opened);
+        }
         for (subtopology, plan) in self.plan.subtopologies.iter().enumerate().filter(|(_, it)| it.source == source.topic) {
             let mut task = Task::new(Arc::new(plan.clone()), source.partition, self.cache_bytes);
             task.null = self.null;

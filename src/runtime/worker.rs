@@ -320,6 +320,7 @@ impl Worker {
             }
             Reaction::AbortAndRewind | Reaction::LeaveTask | Reaction::RefuseRecord => self.rewind(&error.to_string(), false),
             Reaction::Recycle => self.rewind(&error.to_string(), true),
+            Reaction::Rejoin => Err(error.into()),
             Reaction::Stop => match error.partition {
                 Some(partition) if self.tasks.sources.contains_key(&partition) => {
                     self.halt(partition, &error.to_string());
@@ -336,8 +337,10 @@ impl Worker {
             source.halted_at = Some(source.next);
         }
         let report = Arc::clone(&self.report);
+        for of in self.plan.subtopologies.iter().filter(|it| it.source == partition.topic) {
+            report(&Change::Stopped { task: of.task_id(partition.partition), reason: reason.to_owned() });
+        }
         for open in self.tasks.iter_mut().filter(|it| it.source == partition) {
-            report(&Change::Stopped { task: open.task.id.clone(), reason: reason.to_owned() });
             open.state = super::tasks::State::Stopped(reason.to_owned());
         }
         // It may be that nothing can be paused any more, which is as good.

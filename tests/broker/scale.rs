@@ -165,7 +165,7 @@ impl<'a> Group<'a> {
 }
 
 /// Of a line such as `rebalanced: 15 partitions; tasks kept …`.
-fn partitions(line: &str) -> Option<usize> {
+pub fn partitions(line: &str) -> Option<usize> {
     line.split_once("rebalanced: ")?.1.split(' ').next()?.parse().ok()
 }
 
@@ -181,7 +181,7 @@ fn open_tasks(lines: &[String]) -> Vec<String> {
 }
 
 /// The tasks that are open and do not run: they were created more often than they came to run.
-fn tasks_at_rest(lines: &[String]) -> Vec<String> {
+pub fn tasks_at_rest(lines: &[String]) -> Vec<String> {
     let ran = goyt::tasks(lines, "running");
     let created = goyt::tasks(lines, "created");
     let count = |tasks: &[String], task: &String| tasks.iter().filter(|it| *it == task).count();

@@ -52,7 +52,7 @@ fn a_member_whose_place_is_taken_stops_by_name() {
         drop(second.parts().consumer.poll(WAIT, 10, &mut |_| {}));
         first.parts().consumer.poll(WAIT, 10, &mut |_| {}).err()
     });
-    assert_eq!((error.code, error.reaction), ("FENCED_INSTANCE_ID", Reaction::Stop));
+    assert_eq!((error.code, error.reaction), ("FENCED_INSTANCE_ID", Reaction::Rejoin));
     assert!(error.message.contains("another process runs with this instance.id"), "{error}");
 }
 

@@ -9,6 +9,7 @@ use goyt::runtime::reaction::Reaction;
 use crate::conformance::IN;
 use crate::conformance::steps::{LEAVE, arrived, commit, input, join, out, read_to_end, send};
 use crate::support::proxy::{ADD_OFFSETS, ADD_PARTITIONS, END_TXN, Fault, Proxy, TXN_OFFSET_COMMIT};
+use crate::support::trial::{Trial, chaos_times};
 use crate::support::{broker, wait};
 use crate::world::KafkaWorld;
 
@@ -56,23 +57,32 @@ fn behind(proxy: &Proxy, world: &KafkaWorld) -> KafkaLog {
     world.log_with(&settings)
 }
 
+/// By turns: the request timed out at the client, and its connection was lost.
+const LATE: [Fault; 2] = [Fault::Hold, Fault::HoldAndCut];
+
+/// `make chaos` does it 50 times, by `CHAOS_LATE_END_TXN`.
 #[test]
-fn a_late_request_that_timed_out_ends_nothing_of_the_next_transaction() {
-    assert_eq!(run(Fault::Hold, true), (vec!["a0".to_owned(), "a1".to_owned()], true));
+fn a_late_request_ends_nothing_of_the_next_transaction() {
+    let trial = Trial::begin("EndTxn late");
+    let times = chaos_times("CHAOS_LATE_END_TXN", LATE.len());
+    for n in 0..times {
+        let fault = LATE[n % LATE.len()];
+        assert_eq!(run(fault, true), (vec!["a0".to_owned(), "a1".to_owned()], true), "{fault:?}, time {n}");
+    }
+    trial.end(times, 3 * times);
 }
 
-#[test]
-fn a_late_request_whose_connection_was_lost_ends_nothing_of_the_next_transaction() {
-    assert_eq!(run(Fault::HoldAndCut, true), (vec!["a0".to_owned(), "a1".to_owned()], true));
-}
-
-/// The proof that the two tests above test something: the client alone is not safe.
+/// The proof that the test above tests something: the client alone is not safe, not once.
 #[test]
 fn without_the_guard_an_aborted_record_is_seen() {
-    for fault in [Fault::Hold, Fault::HoldAndCut] {
+    let trial = Trial::begin("EndTxn late, no guard: each FAILS, as it must");
+    let times = chaos_times("CHAOS_LATE_END_TXN", LATE.len());
+    for n in 0..times {
+        let fault = LATE[n % LATE.len()];
         let aborted_is_seen = vec!["a0".to_owned(), "a1".to_owned(), "b0".to_owned()];
-        assert_eq!(run(fault, false), (aborted_is_seen, false), "{fault:?}");
+        assert_eq!(run(fault, false), (aborted_is_seen, false), "{fault:?}, time {n}");
     }
+    trial.end_with(times, &format!("{times} aborted records were seen"));
 }
 
 /// Each request of a transaction that may still be on its way when the transaction is over is noticed before the commit returns.

@@ -14,6 +14,7 @@ mod support {
     pub mod broker;
     #[expect(dead_code, reason = "a broker that goes away is for tests of the binary")]
     pub mod proxy;
+    pub mod trial;
     pub mod wait;
 }
 

@@ -10,7 +10,8 @@ use goyt::adapters::rocks::RocksStores;
 use goyt::adapters::rocks::options::RocksSettings;
 use goyt::runtime::ports::{StoreError, Stores as _, TaskStores};
 
-use crate::place::{BALANCES, Place, SEEN, SmallDisk, TASK, contents, fill, fill_up, largest, plan, read, write, write_ahead_log};
+use crate::place::{BALANCES, Place, SEEN, TASK, contents, fill, largest, plan, read, write, write_ahead_log};
+use crate::small_disk::{SmallDisk, fill_up};
 
 #[test]
 fn everything_is_there_after_a_close_without_a_flush() {

@@ -5,6 +5,8 @@
 mod accidents;
 mod place;
 mod reading;
+#[path = "../support/small_disk.rs"]
+mod small_disk;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -10,7 +10,8 @@ use goyt::engine::plan::{Plan, Subtopology};
 use goyt::runtime::operations::access::StateReader;
 use goyt::runtime::ports::{Store, StoreError, Stores, TaskStores};
 
-use super::place::{BALANCES, Place, SEEN, SmallDisk, TASK, fill, fill_up, plan, write};
+use super::place::{BALANCES, Place, SEEN, TASK, fill, plan, write};
+use super::small_disk::{SmallDisk, fill_up};
 
 fn open(stores: &RocksStores) -> Box<dyn Store> {
     stores.clone().open(&TaskStores { task: TASK, plan: &plan(), partitions: 6 }, false).unwrap()

@@ -78,10 +78,24 @@ impl Goyt {
 
     /// SIGTERM, and waits for the end.
     pub fn terminate(self) -> End {
+        self.signal(libc::SIGTERM);
+        self.wait()
+    }
+
+    /// SIGSTOP: it stands still, with all its connections open, until [`Goyt::thaw`].
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: i32) {
         let id = i32::try_from(self.child.id()).expect("a process id");
         // The process is our child and not yet awaited, so the id is its own.
-        assert_eq!(send_signal(id, libc::SIGTERM), 0, "a signal");
-        self.wait()
+        assert_eq!(send_signal(id, signal), 0, "a signal");
     }
 
     /// SIGTERM; it must end in order and in time.
@@ -132,7 +146,7 @@ impl Drop for Goyt {
     }
 }
 
-#[expect(unsafe_code, reason = "the standard library has no way to send SIGTERM")]
+#[expect(unsafe_code, reason = "the standard library has no way to send a signal")]
 fn send_signal(process: i32, signal: i32) -> i32 {
     // SAFETY: kill(2) touches no memory of ours.
     unsafe { libc::kill(process, signal) }

@@ -4,10 +4,11 @@ pub mod broker;
 pub mod goyt;
 pub mod oracle;
 pub mod platform;
-#[expect(dead_code, reason = "the other faults are for tests of the adapter")]
 pub mod proxy;
 pub mod random;
 pub mod reader;
+pub mod small_disk;
 pub mod stage;
 pub mod traffic;
+pub mod trial;
 pub mod wait;

@@ -4,10 +4,16 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::wait::LONG;
 
 /// API keys of requests.
+pub const PRODUCE: i16 = 0;
+pub const FETCH: i16 = 1;
+pub const OFFSET_FETCH: i16 = 9;
+pub const HEARTBEAT: i16 = 12;
+pub const INIT_PRODUCER_ID: i16 = 22;
 pub const ADD_PARTITIONS: i16 = 24;
 pub const ADD_OFFSETS: i16 = 25;
 pub const END_TXN: i16 = 26;
@@ -22,8 +28,12 @@ pub enum Fault {
     HoldAndCut,
     /// It never arrives.
     Lose,
-    /// It arrives twice; the second answer is kept from the client.
+    /// It arrives later, and so does all that follows on its connection.
+    Delay(Duration),
+    /// It arrives twice; the first answer is kept from the client.
     Double,
+    /// It never arrives, and the client's connection is closed.
+    CutBefore,
     /// It arrives, and the client's connection is closed before the answer.
     CutAfter,
 }
@@ -45,8 +55,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    armed: Option<(i16, Fault)>,
-    hit: bool,
+    armed: Vec<(i16, Fault)>,
     released: bool,
     answered: bool,
     away: bool,
@@ -74,7 +83,12 @@ impl Proxy {
 
     /// The next request with this key meets this fault.
     pub fn arm(&self, key: i16, fault: Fault) {
-        *self.shared.state.lock().unwrap() = State { armed: Some((key, fault)), ..State::default() };
+        self.arm_all(&[(key, fault)]);
+    }
+
+    /// The next request with each of these keys meets the fault beside it.
+    pub fn arm_all(&self, faults: &[(i16, Fault)]) {
+        *self.shared.state.lock().unwrap() = State { armed: faults.to_vec(), ..State::default() };
     }
 
     /// The broker can't be reached any more: connections end with their next request, and no new one is served.
@@ -87,9 +101,9 @@ impl Proxy {
         self.shared.set(|state| state.away = false);
     }
 
-    /// Whether the request has come.
+    /// Whether all requests have come that were to meet a fault.
     pub fn is_hit(&self) -> bool {
-        self.shared.state.lock().unwrap().hit
+        self.shared.state.lock().unwrap().armed.is_empty()
     }
 
     /// Lets the held request go on to the broker, and waits until the broker has answered it.
@@ -110,12 +124,16 @@ impl Shared {
         assert!(!waited.1.timed_out(), "waited {LONG:?} in vain for {what}");
     }
 
+    /// Lets time pass, unless the broker goes away meanwhile.
+    fn pass(&self, time: Duration) {
+        drop(self.changed.wait_timeout_while(self.state.lock().unwrap(), time, |state| !state.away).unwrap());
+    }
+
     fn fault(&self, request: &[u8]) -> Option<Fault> {
         let key = i16::from_be_bytes([request[4], request[5]]);
         let mut state = self.state.lock().unwrap();
-        let (_, fault) = state.armed.take_if(|(armed, _)| *armed == key)?;
-        state.hit = true;
-        Some(fault)
+        let at = state.armed.iter().position(|(armed, _)| *armed == key)?;
+        Some(state.armed.remove(at).1)
     }
 
     /// Replaces the broker's address in an answer: both have the same host, so that only the port differs.
@@ -169,6 +187,11 @@ impl Connection {
             let id = [request[8], request[9], request[10], request[11]];
             match self.shared.fault(&request) {
                 Some(Fault::Lose) => continue,
+                Some(Fault::Delay(time)) => self.shared.pass(time),
+                Some(Fault::CutBefore) => {
+                    self.cut();
+                    break;
+                }
                 Some(Fault::Double) => {
                     self.watched.lock().unwrap().doubled = Some(id);
                     self.broker.write_all(&request).unwrap();

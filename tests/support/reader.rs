@@ -124,10 +124,15 @@ pub fn ends(topic: &str, isolation: &str) -> Vec<i64> {
 
 /// All topics of the broker, by name.
 pub fn topics() -> Vec<String> {
-    let metadata = looker("read_committed").fetch_metadata(None, REQUEST).expect("metadata");
+    try_topics().expect("metadata")
+}
+
+/// As [`topics`], of a broker that may be away.
+pub fn try_topics() -> Result<Vec<String>, String> {
+    let metadata = looker("read_committed").fetch_metadata(None, REQUEST).map_err(|error| format!("the broker to answer: {error}"))?;
     let mut names: Vec<String> = metadata.topics().iter().map(|it| it.name().to_owned()).collect();
     names.sort();
-    names
+    Ok(names)
 }
 
 /// The partitions of a topic; none when it does not exist.

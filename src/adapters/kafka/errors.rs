@@ -68,6 +68,9 @@ reactions! {
     RefuseRecord:
         RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
         RD_KAFKA_RESP_ERR_INVALID_RECORD RD_KAFKA_RESP_ERR__KEY_SERIALIZATION RD_KAFKA_RESP_ERR__VALUE_SERIALIZATION;
+    // The member's static name has a newer holder.
+    Rejoin:
+        RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
     // Rights, settings, topics, positions, versions: for people.
     Stop:
         RD_KAFKA_RESP_ERR__BEGIN RD_KAFKA_RESP_ERR__END RD_KAFKA_RESP_ERR_END_ALL
@@ -91,7 +94,7 @@ reactions! {
         RD_KAFKA_RESP_ERR_DELEGATION_TOKEN_OWNER_MISMATCH RD_KAFKA_RESP_ERR_DELEGATION_TOKEN_REQUEST_NOT_ALLOWED
         RD_KAFKA_RESP_ERR_DELEGATION_TOKEN_AUTHORIZATION_FAILED RD_KAFKA_RESP_ERR_DELEGATION_TOKEN_EXPIRED
         RD_KAFKA_RESP_ERR_INVALID_PRINCIPAL_TYPE RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND RD_KAFKA_RESP_ERR_TOPIC_DELETION_DISABLED
-        RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+        RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED
         RD_KAFKA_RESP_ERR_RESOURCE_NOT_FOUND RD_KAFKA_RESP_ERR_DUPLICATE_RESOURCE RD_KAFKA_RESP_ERR_UNACCEPTABLE_CREDENTIAL
         RD_KAFKA_RESP_ERR_INCONSISTENT_VOTER_SET RD_KAFKA_RESP_ERR_INVALID_UPDATE_VERSION RD_KAFKA_RESP_ERR_FEATURE_UPDATE_FAILED
         RD_KAFKA_RESP_ERR_PRINCIPAL_DESERIALIZATION_FAILURE RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID RD_KAFKA_RESP_ERR_UNSUPPORTED_ASSIGNOR;
@@ -102,7 +105,7 @@ pub(super) fn reaction(failure: &Failure) -> Reaction {
     // A number that no one knows comes from a newer broker: a new producer is the strongest thing that can help.
     let by_name = Code::try_from(failure.code).map_or(Reaction::Recycle, |code| by_code(code).1);
     match by_name {
-        Reaction::Stop | Reaction::LeaveTask => by_name,
+        Reaction::Stop | Reaction::Rejoin | Reaction::LeaveTask => by_name,
         _ if failure.fatal => Reaction::Recycle,
         Reaction::Retry | Reaction::AbortAndRewind | Reaction::RefuseRecord if failure.abortable => Reaction::AbortAndRewind,
         _ if failure.retriable && !failure.abortable => Reaction::Retry,

@@ -21,6 +21,7 @@ use super::log_lines::LogLines;
 use super::raw::{Callbacks, Client, Delivery, Failure, GroupMetadata, Kind, Outgoing, PartitionList, TopicHandle};
 use super::topics::Topics;
 use crate::engine::record::{Offset, TopicPartition};
+use crate::runtime::fail_point::{self, fail_point};
 use crate::runtime::ports::{AfterAbort, Committed, Consumer, LogError, OutRecord, Producer, SendError};
 use crate::runtime::reaction::Reaction;
 
@@ -205,6 +206,7 @@ impl Committer {
         if !work.offsets.is_empty() {
             again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
                 .map_err(|it| log_error(&it, "add the consumed offsets"))?;
+            fail_point(fail_point::AFTER_OFFSETS);
         }
         // A bound would leave the outcome unknown.
         again(|| self.client.commit_transaction(None)).map_err(|it| log_error(&it, "commit the transaction"))

@@ -247,7 +247,7 @@ impl Member {
             return Ok(());
         }
         let text = format!("another client has joined as {}: two processes have the same `instance.id`", id.name);
-        Err(error("FENCED_INSTANCE_ID", Reaction::Stop, text))
+        Err(error("FENCED_INSTANCE_ID", Reaction::Rejoin, text))
     }
 }
 

@@ -108,7 +108,7 @@ impl Producer for MemoryProducer {
         }
         self.append(record).map_err(|error| match error.reaction {
             Reaction::RefuseRecord => SendError::Refused(error),
-            Reaction::Retry | Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::Stop => {
+            Reaction::Retry | Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::Rejoin | Reaction::Stop => {
                 SendError::Failed(error)
             }
         })

@@ -70,7 +70,7 @@ impl Admin for KafkaAdmin {
 fn error(it: LogError) -> AdminError {
     match it.reaction {
         Reaction::Retry => AdminError::Unreachable(it.to_string()),
-        Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::RefuseRecord | Reaction::Stop => {
+        Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::RefuseRecord | Reaction::Rejoin | Reaction::Stop => {
             AdminError::Refused { code: it.code.to_owned(), message: it.message }
         }
     }

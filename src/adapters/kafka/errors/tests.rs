@@ -31,7 +31,7 @@ fn the_name_decides_and_the_flags_make_it_stronger() {
         (C::RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, R::Recycle, R::Recycle, R::Recycle),
         (C::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, R::LeaveTask, R::LeaveTask, R::LeaveTask),
         (C::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, R::LeaveTask, R::LeaveTask, R::LeaveTask),
-        (C::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, R::Stop, R::Stop, R::Stop),
+        (C::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, R::Rejoin, R::Rejoin, R::Rejoin),
         (C::RD_KAFKA_RESP_ERR__AUTHENTICATION, R::Stop, R::Stop, R::Stop),
         (C::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, R::Stop, R::Stop, R::Stop),
         (C::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, R::Stop, R::Stop, R::Stop),

@@ -1,0 +1,80 @@
+//! The broker is killed and started again with the same data, under load.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::{end, progress, seed};
+use crate::support::goyt::{self, Goyt};
+use crate::support::platform::Platform;
+use crate::support::random::Random;
+use crate::support::stage::Stage;
+use crate::support::traffic::Traffic;
+use crate::support::trial::{Trial, chaos_times};
+use crate::support::{reader, wait};
+
+/// Says to the inner run where the data of its broker are.
+const DATA: &str = "CHAOS_BROKER_DATA";
+
+/// A broker of this test's own, for the other tests need theirs. The test runs itself once more with that broker as the common one.
+#[test]
+fn a_killed_broker_loses_and_doubles_nothing() {
+    if let Ok(data) = env::var(DATA) {
+        return under_load(&Broker { data });
+    }
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let broker = Broker { data: folder.path().join("kafka").display().to_string() };
+    let address = broker.start("0");
+    let name = "chaos::brokers::a_killed_broker_loses_and_doubles_nothing";
+    let inner = Command::new(env::current_exe().expect("this program"))
+        .args([name, "--exact", "--nocapture"])
+        .envs([(DATA, &broker.data), ("KAFKA_BOOTSTRAP_SERVERS", &address)])
+        .status();
+    broker.script("clean", "0");
+    assert!(inner.expect("the inner run").success(), "see above");
+}
+
+fn under_load(broker: &Broker) {
+    let (seed, times) = (seed(93), chaos_times("CHAOS_BROKER_KILLS", 2));
+    let trial = Trial::begin("broker killed (kill -9) and restarted");
+    let (stage, mut random) = (Stage::new("brokers", 6), Random::new(seed));
+    stage.create_topic("notification-events", &[]);
+    let address = env::var("KAFKA_BOOTSTRAP_SERVERS").expect("the broker's address");
+    let port = address.rsplit(':').next().expect("a port");
+    let traffic = Traffic::start(&stage, Platform::new(seed));
+    let goyt = Goyt::start(&stage, "a");
+    for n in 0..times {
+        let goal = progress(&stage) + 1 + i64::try_from(random.below(3_000)).expect("a small number");
+        wait::until(&format!("progress before kill {n}"), || (goal <= progress(&stage)).then_some(()));
+        broker.script("kill", port);
+        broker.start(port);
+        wait::until_ok(reader::try_topics);
+    }
+    let (platform, _) = traffic.end(&stage);
+    let lines = goyt.stop();
+    assert_eq!(goyt::tasks(&lines, "stopped"), Vec::<String>::new(), "tasks that stopped: {lines:#?}");
+    end(trial, times, &stage, &platform);
+}
+
+struct Broker {
+    data: String,
+}
+
+impl Broker {
+    /// Its address.
+    fn start(&self, port: &str) -> String {
+        self.script("start", port).trim().to_owned()
+    }
+
+    fn script(&self, command: &str, port: &str) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka.sh");
+        let done = Command::new(script)
+            .arg(command)
+            .envs([("KAFKA_DATA", self.data.as_str()), ("KAFKA_PORT", port)])
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("scripts/kafka.sh");
+        assert!(done.status.success(), "kafka.sh {command}");
+        String::from_utf8(done.stdout).expect("text")
+    }
+}
