@@ -13,7 +13,7 @@ PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/ma
 WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
-.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak broker broker-stop clean-broker release deb check-deb check-deploy
+.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak chaos broker broker-stop clean-broker release deb check-deb check-deploy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,17 @@ fuzz: setup-build ## Fuzz each reader of bytes FUZZ_RUNS times (1000000); needs 
 
 soak: build-tests ## The test of instances that come, leave and are killed under load, with SOAK_CHANGES changes (20)
 	SOAK_CHANGES=$(or $(SOAK_CHANGES),20) scripts/kafka.sh run $(CARGO) test --release --test broker scale::instance_changes -- --nocapture
+
+# Each may be set in the environment.
+CHAOS = CHAOS_KILLS=$(or $(CHAOS_KILLS),100) CHAOS_ZOMBIES=$(or $(CHAOS_ZOMBIES),20) CHAOS_BROKER_KILLS=$(or $(CHAOS_BROKER_KILLS),15) \
+	CHAOS_LATE_END_TXN=$(or $(CHAOS_LATE_END_TXN),50) CHAOS_REQUESTS=$(or $(CHAOS_REQUESTS),45) \
+	CHAOS_FULL_DISKS=$(or $(CHAOS_FULL_DISKS),10) CHAOS_CORRUPTIONS=$(or $(CHAOS_CORRUPTIONS),100)
+CHAOS_REPORT = $(abspath $(TARGET))/chaos.txt
+
+chaos: build-tests ## Faults on a real Kafka, each many times (about half an hour); one line for each is in target/chaos.txt
+	@rm -f $(CHAOS_REPORT)
+	$(CHAOS) CHAOS_REPORT=$(CHAOS_REPORT) scripts/kafka.sh run $(CARGO) test --release --no-fail-fast \
+		--test broker --test kafka_adapter -- chaos:: late_requests:: ; status=$$?; cat $(CHAOS_REPORT); exit $$status
 
 broker: setup ## Start a Kafka for development at 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DATA: see scripts/kafka.sh)
 	@scripts/kafka.sh start

@@ -181,8 +181,12 @@ impl Worker {
         if self.tasks.get(index).is_some_and(|it| self.is_current(it)) {
             return self.run_task(index);
         }
-        let Some(open) = self.tasks.get_mut(index) else { return Ok(()) };
+        let Self { tasks, restore, log, .. } = self;
+        let Some(open) = tasks.get_mut(index) else { return Ok(()) };
         let task = open.task.id.clone();
+        // It may be restoring already, or be about to: that ends here.
+        restore.again.remove(&task);
+        restore.stop_task(&task, log.parts().changelogs);
         let changelogs = open.changelogs.clone();
         let names = open.task.plan.stores.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
         let stored = open.store.positions()?;

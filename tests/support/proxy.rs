@@ -124,6 +124,11 @@ impl Shared {
         assert!(!waited.1.timed_out(), "waited {LONG:?} in vain for {what}");
     }
 
+    /// Lets time pass, unless the broker goes away meanwhile.
+    fn pass(&self, time: Duration) {
+        drop(self.changed.wait_timeout_while(self.state.lock().unwrap(), time, |state| !state.away).unwrap());
+    }
+
     fn fault(&self, request: &[u8]) -> Option<Fault> {
         let key = i16::from_be_bytes([request[4], request[5]]);
         let mut state = self.state.lock().unwrap();
@@ -182,7 +187,7 @@ impl Connection {
             let id = [request[8], request[9], request[10], request[11]];
             match self.shared.fault(&request) {
                 Some(Fault::Lose) => continue,
-                Some(Fault::Delay(time)) => thread::sleep(time),
+                Some(Fault::Delay(time)) => self.shared.pass(time),
                 Some(Fault::CutBefore) => {
                     self.cut();
                     break;

@@ -35,9 +35,9 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Writes a file that leaves no room.
+/// Writes to a file until there is no room.
 pub fn fill_up(path: &Path) {
-    let mut file = fs::File::create(path).unwrap();
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
     for size in [1 << 20, 4096] {
         while std::io::Write::write_all(&mut file, &vec![0; size]).is_ok() {}
     }

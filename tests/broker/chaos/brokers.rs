@@ -48,7 +48,7 @@ fn under_load(broker: &Broker) {
         wait::until(&format!("progress before kill {n}"), || (goal <= progress(&stage)).then_some(()));
         broker.script("kill", port);
         broker.start(port);
-        wait::until_ok(|| reader::try_topics());
+        wait::until_ok(reader::try_topics);
     }
     let (platform, _) = traffic.end(&stage);
     let lines = goyt.stop();

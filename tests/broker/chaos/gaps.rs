@@ -8,7 +8,7 @@ use std::path::Path;
 use rdkafka::admin::{AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{ROUND, seed, send, wait_for_all};
+use super::{seed, send, wait_for_all};
 use crate::support::goyt::Goyt;
 use crate::support::platform::{Load, Platform};
 use crate::support::reader::{self, Counter};
@@ -74,7 +74,7 @@ fn notified(stage: &Stage) -> usize {
 
 #[test]
 fn input_deleted_before_it_was_processed_while_stopped() {
-    let (mut place, goyt) = Place::new("gap: DeleteRecords below the position", "gap-deleted");
+    let (mut place, goyt) = Place::new("gap: DeleteRecords below position, stopped", "gap-deleted");
     goyt.stop();
     place.send_for_nothing();
     let topic = place.stage.topic("transaction-events");
@@ -86,7 +86,7 @@ fn input_deleted_before_it_was_processed_while_stopped() {
 
 #[test]
 fn input_deleted_before_it_was_processed_while_frozen() {
-    let (mut place, goyt) = Place::new("gap: the same, under a running process", "gap-deleted-running");
+    let (mut place, goyt) = Place::new("gap: DeleteRecords below position, running", "gap-deleted-running");
     goyt.freeze();
     place.send_for_nothing();
     let topic = place.stage.topic("transaction-events");
@@ -98,7 +98,7 @@ fn input_deleted_before_it_was_processed_while_frozen() {
 
 #[test]
 fn input_made_anew_while_stopped() {
-    let (place, goyt) = Place::new("gap: input topic recreated", "gap-recreated");
+    let (place, goyt) = Place::new("gap: input topic recreated, stopped", "gap-recreated");
     goyt.stop();
     let topic = place.stage.topic("transaction-events");
     delete_and_create(&topic, &[]);
@@ -109,7 +109,7 @@ fn input_made_anew_while_stopped() {
 
 #[test]
 fn input_made_anew_under_a_running_process() {
-    let (place, goyt) = Place::new("gap: the same, under a running process", "gap-recreated-running");
+    let (place, goyt) = Place::new("gap: input topic recreated, running", "gap-recreated-running");
     let topic = place.stage.topic("transaction-events");
     delete_and_create(&topic, &[]);
     let task = format!("transaction-balance.{topic}_0");
@@ -142,7 +142,7 @@ fn partitions_added_while_stopped() {
 /// The changelog's beginning was deleted, and the store is gone: what was in it would be missing in each balance.
 #[test]
 fn changelog_cut_and_no_store() {
-    let (place, goyt) = Place::new("gap: changelog cut by DeleteRecords", "gap-cut");
+    let (place, goyt) = Place::new("gap: changelog cut by DeleteRecords, no store", "gap-cut");
     goyt.stop();
     cut_changelogs(&place.stage);
     fs::remove_dir_all(place.stage.state("a")).expect("the state is deleted");
@@ -153,7 +153,7 @@ fn changelog_cut_and_no_store() {
 /// As [`changelog_cut_and_no_store`], with a store of a time before the cut.
 #[test]
 fn changelog_cut_behind_the_store() {
-    let (mut place, goyt) = Place::new("gap: the same, with an old store", "gap-cut-behind");
+    let (mut place, goyt) = Place::new("gap: changelog cut by DeleteRecords, old store", "gap-cut-behind");
     goyt.stop();
     let (state, old) = (place.stage.state("a"), place.stage.state("old"));
     copy(&state, &old);
@@ -219,7 +219,7 @@ fn delete_records(topic: &str) {
     wait::until_ok(|| {
         broker::block_on(broker::admin().delete_records(&list, &broker::admin_options())).map_err(|error| format!("{topic}: {error}"))
     });
-    assert!(ROUND.transactions > 0 && reader::read_all(topic).is_empty(), "{topic} has records");
+    assert!(reader::read_all(topic).is_empty(), "{topic} has records");
 }
 
 fn delete(topic: &str) {

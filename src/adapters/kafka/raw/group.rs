@@ -30,6 +30,10 @@ impl Drop for GroupMetadata {
     }
 }
 
+/// The least time that a question for offsets gets. librdkafka (2.12) starts the timer of such a request before it first works at it on
+/// the caller's thread; a timer that ends at once frees the request under that work. A second is far longer than the work.
+const OFFSETS_WAIT_MIN: Duration = Duration::from_secs(1);
+
 impl Client {
     /// Joins the group for the topics of the list.
     ///
@@ -163,6 +167,7 @@ impl Client {
             Mark::Stable => (sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED),
             Mark::At(time) => (time.max(0), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED),
         };
+        let bound = bound.max(OFFSETS_WAIT_MIN);
         let mut list = PartitionList::new(partitions.len());
         for (topic, partition) in partitions {
             list.add(topic, *partition, wanted);
