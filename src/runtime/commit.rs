@@ -79,7 +79,7 @@ impl Worker {
                 Ok(())
             }
             Some((cause, SendError::Refused(error))) => self.refused(vec![(cause, error)]),
-            Some((_, SendError::Failed(error))) => self.react(error),
+            Some((_, SendError::Failed(error))) => self.react_to_commit(&error),
             Some((_, SendError::Full)) => self.rewind("the producer's queue stayed full", true),
         }
     }
@@ -89,10 +89,12 @@ impl Worker {
             return Ok(());
         }
         let producer = self.log.parts().producer;
-        if let Some(reason) = self.recycle.take() {
+        if let Some(reason) = &self.recycle {
+            // Until it is done it is still to be done: the old producer must not be used meanwhile.
             producer.init()?;
             self.meter.totals.recycles += 1;
-            (self.report)(&Change::Recycled { reason });
+            (self.report)(&Change::Recycled { reason: reason.clone() });
+            self.recycle = None;
         }
         producer.begin()?;
         self.transaction = Transaction::Open;
@@ -145,7 +147,7 @@ impl Worker {
                 unsealed.iter().for_each(|(index, error)| self.state_failed(*index, error));
                 return self.rewind("a state failed", false);
             }
-            Some(SendError::Refused(error) | SendError::Failed(error)) => return self.react(error),
+            Some(SendError::Refused(error) | SendError::Failed(error)) => return self.react_to_commit(&error),
             Some(SendError::Full) => return self.rewind("the producer's queue stayed full", true),
         }
         // 2. Consumed offsets, as the member of the group that we are: a zombie's are refused.
@@ -161,7 +163,7 @@ impl Worker {
                 self.transaction = Transaction::Committing(offsets);
                 Ok(())
             }
-            Err(error) => self.react(error),
+            Err(error) => self.react_to_commit(&error),
         }
     }
 
@@ -279,6 +281,7 @@ impl Worker {
         self.rewind(&format!("the broker refused a derived record, its cause becomes a dead letter: {}", reasons.join("; ")), false)
     }
 
+    /// Does what the table says about an error in a transaction in which something was sent: it is never gone on with.
     fn react_to_commit(&mut self, error: &LogError) -> Result<(), Error> {
         match error.reaction {
             Reaction::Rejoin | Reaction::Stop => Err(error.clone().into()),
@@ -333,6 +336,11 @@ impl Worker {
             self.send()?;
             if rewinds < self.rewinds {
                 return Ok(false);
+            }
+            if !self.effects.is_empty() {
+                // A transaction can't be opened yet. Offsets must not be committed without what came of their records.
+                self.clock.sleep(RETRY_PAUSE);
+                continue;
             }
             if !self.tasks.dirty() {
                 return Ok(true);
