@@ -146,6 +146,8 @@ impl Worker {
         let closed = self.tasks.damaged.clone();
         for (index, open) in self.tasks.iter_mut().enumerate() {
             if matches!(open.state, State::Stopped(_)) || closed.contains(&open.task.id) {
+                // What it did in the transaction that was given up must not come into the next one.
+                open.task.overlay.forget();
                 continue;
             }
             if mutant::is(Mutant::NothingForgotten) && open.state == State::Running {

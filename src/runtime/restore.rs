@@ -8,7 +8,7 @@ use super::mutant::{self, Mutant};
 use super::ports::{Changelogs, LogError, Parts, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
-use super::tasks::{Disk, OpenTask, State, Tasks};
+use super::tasks::{Disk, OpenTask, State};
 use super::worker::{Error, Worker};
 use crate::engine::plan::StoreKind;
 use crate::engine::protocol::recovery::{self, Recovery};
@@ -403,8 +403,9 @@ impl Worker {
         }
         self.restore.again.retain(|task, _| !due.contains(task));
         self.reopen_damaged();
-        let of = |tasks: &Tasks| tasks.iter().enumerate().filter(|(_, it)| due.contains(&it.task.id)).map(|(index, _)| index).collect();
-        let indices: Vec<usize> = of(&self.tasks);
+        // What could not be opened is tried again later.
+        let opened = |it: &OpenTask| due.contains(&it.task.id) && !self.tasks.damaged.contains(&it.task.id);
+        let indices: Vec<usize> = self.tasks.iter().enumerate().filter(|(_, it)| opened(it)).map(|(index, _)| index).collect();
         self.restore_where_needed(&indices);
         self.resume_ready()
     }
