@@ -59,12 +59,6 @@ sim: build ## Run the shipped topologies under faults, SEEDS of them (1000)
 mutants: setup-build ## Show that the simulation finds mistakes: a program that makes them is built (a few minutes)
 	$(CARGO) test --release --features mutants --test simulation -- --nocapture mutants
 
-sim: build ## Run the shipped topologies under faults, SEEDS of them (1000)
-	$(TARGET)/release/goyt sim topologies/ --seeds $(or $(SEEDS),1000)
-
-mutants: setup-build ## Show that the simulation finds mistakes: a program that makes them is built (a few minutes)
-	$(CARGO) test --release --features mutants --test simulation -- --nocapture mutants
-
 fix: ## Format, and mend what the lints can mend
 	cargo fmt
 	$(CARGO) clippy --release --all-targets --fix --allow-dirty --allow-staged

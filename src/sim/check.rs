@@ -4,9 +4,9 @@
 //! - **S2** state = fold(changelog): the stores of a task that runs have what the committed records of its changelogs make;
 //! - **S3** outcomes add up to what went in, at each commit;
 //! - **S4** what was read of a store at any time was committed, and reading never goes back;
-//! - **S7** what is missing and needed stops a task by name, and nothing is skipped ([`super::gaps`]);
+//! - **S5** a replay without faults gives the same: outputs by id and content, order per key, dead letters, state at the same offsets;
 //! - **S6** what the users' test files say must hold: `invariants:`;
-//! - **S5** a replay without faults gives the same: outputs by id and content, order per key, dead letters, state at the same offsets.
+//! - **S7** what is missing and needed stops a task by name, and nothing is skipped ([`super::gaps`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

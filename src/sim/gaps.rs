@@ -1,5 +1,6 @@
 //! Data that is missing: a log cut at either end, partitions added. A task that needs what is gone stops, by name; nothing is skipped.
 
+use super::faults::Fault;
 use super::process::{Process, Site};
 use super::random::Random;
 use crate::engine::plan::{Plan, Role};
@@ -85,8 +86,8 @@ impl Gap {
                 committed.get(&(topic.to_owned(), partition)).is_some_and(|it| *it < at)
             }
             Kind::End | Kind::Changelog | Kind::Partitions => true,
-            // A disk that has less than what is left can't know of it.
-            Kind::ChangelogEnd => processes.iter().all(|it| self.position(site, it).is_some_and(|it| at < it)),
+            // A disk that has less than what is left, or is damaged, can't know of it.
+            Kind::ChangelogEnd => is_sound(site) && processes.iter().all(|it| self.position(site, it).is_some_and(|it| at < it)),
         };
         let done = match self.kind {
             Kind::Processed | Kind::Unprocessed => site.cluster.delete_records(topic, partition, at),
@@ -119,4 +120,10 @@ impl Gap {
         let topic = site.plan.topics.get(usize::from(self.at.topic.0)).map_or("", |it| it.name.as_str());
         process.stopped().iter().any(|reason| reason.contains(topic) && reason.contains("goyt reset"))
     }
+}
+
+/// Whether no disk can have been damaged in this run.
+fn is_sound(site: &Site) -> bool {
+    let counts = site.network.counts();
+    [Fault::Damage, Fault::PowerLoss].iter().all(|it| !counts.contains_key(it))
 }
