@@ -15,7 +15,7 @@ pub enum Reaction {
     /// The record that was to be written can't be: its cause becomes a dead letter.
     RefuseRecord,
     /// The member's name was given to another client. That may be a request of its own that the broker answered too late, so the worker
-    /// is started anew and takes the name back; when that happens again soon, another process has the name, and this one ends.
+    /// is started anew and takes the name back; when that happens again and again, another process has the name, and this one ends.
     Rejoin,
     /// Only the operator can help: what is concerned stops, by name.
     Stop,

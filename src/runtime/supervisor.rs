@@ -55,6 +55,8 @@ pub struct Restarts {
 
 /// A worker that has run for so long was healthy.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// So many times within a minute a worker takes its name in the group back: brokers that come and go may keep as many answers back.
+const REJOINS_MAX: usize = 5;
 /// How often a pause looks for the order to stop.
 const PAUSE_STEP: Duration = Duration::from_millis(50);
 
@@ -100,7 +102,7 @@ impl Application {
     fn supervise(&self, n: usize, worlds: &dyn Worlds, stop: &AtomicBool, records: &AtomicU64) -> Ended {
         let clock = worlds.clock();
         let mut failures = 0;
-        let (mut waiting, mut fenced) = (false, None);
+        let (mut waiting, mut fenced) = (false, Vec::new());
         while !stop.load(Ordering::Relaxed) {
             let started = clock.elapsed();
             self.board.turn(n, clock.now());
@@ -126,8 +128,11 @@ impl Application {
             failures += 1;
             let now = clock.elapsed();
             let rejoins = matches!(&error, Error::Log(it) if it.reaction == Reaction::Rejoin);
-            let fenced_again = rejoins && fenced.replace(now).is_some_and(|last| now < last + HEALTHY_AFTER);
-            let give_up = error.is_final() || fenced_again || self.restarts.max < failures;
+            if rejoins {
+                fenced.retain(|it| now < *it + HEALTHY_AFTER);
+                fenced.push(now);
+            }
+            let give_up = error.is_final() || REJOINS_MAX < fenced.len() || self.restarts.max < failures;
             let backoff = self.restarts.backoff.saturating_mul(1 << (failures - 1).min(16)).min(self.restarts.backoff_max);
             let again_in = (!give_up).then_some(backoff);
             self.board.count(|it| it.worker_failures += 1);

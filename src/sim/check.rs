@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 
 use super::facts::Facts;
 use super::process::{Process, Site};
-use super::run::{Evidence, Setup};
+use super::setup::{Evidence, Setup};
 use super::stores::SimStores;
 use crate::adapters::memory::access::MemoryAccess;
 use crate::adapters::memory::cluster::{Cluster, Stored};

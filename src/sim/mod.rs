@@ -11,6 +11,7 @@ pub mod invariants;
 pub mod process;
 pub mod random;
 pub mod run;
+pub mod setup;
 pub mod stores;
 pub mod trace;
 pub mod workload;

@@ -10,11 +10,11 @@ use super::check;
 use super::faults::{self, Fault, Rates, SimNetwork};
 use super::gaps::Gap;
 use super::glimpses::Glimpses;
-use super::invariants::Invariant;
 use super::process::{Phase, Process, Site};
 use super::random::Random;
+use super::setup::{Ended, Given, Setup, Source};
 use super::trace::Trace;
-use super::workload::{Input, Sample, Shape, Workload};
+use super::workload::{Input, Shape, Workload};
 use crate::adapters::memory::clock::VirtualClock;
 use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::partition::{Content, Tombstones};
@@ -23,72 +23,6 @@ use crate::engine::record::{Millis, TopicId, TopicPartition};
 use crate::runtime::ports::Clock;
 use crate::runtime::tasks::State;
 use crate::runtime::worker::{Limits, Start, Worker};
-
-/// What is run.
-pub struct Setup {
-    /// The plan of all topologies together.
-    pub plan: Arc<Plan>,
-    /// The plan of each topology alone, of the same application: its replay is the reference.
-    pub alone: Vec<Plan>,
-    /// What is put in.
-    pub source: Source,
-    /// What users say must hold.
-    pub invariants: Vec<Invariant>,
-    /// A further check of the cluster when all is over: what is wrong, in words.
-    pub judge: Option<Judge>,
-}
-
-/// Where the records of a run come from.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// They are drawn, at most so many, after these samples where there are any.
-    Drawn(Vec<Sample>, u64),
-    /// These, in this order.
-    Given(Vec<Given>),
-}
-
-/// A record to be put in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
-    /// The topic.
-    pub topic: String,
-    /// What.
-    pub content: Content,
-}
-
-/// Judges what is left of a run.
-pub type Judge = Box<dyn Fn(&Evidence<'_>) -> Result<(), String> + Send + Sync>;
-
-/// What a judge may look at.
-pub struct Evidence<'a> {
-    /// The plan.
-    pub plan: &'a Plan,
-    /// All topics.
-    pub cluster: &'a Cluster,
-    /// The processes, with the state of their tasks.
-    pub processes: &'a [Process],
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// Its seed.
-    pub seed: u64,
-    /// The same for the same seed and the same code.
-    pub digest: u64,
-    /// Records put in.
-    pub records: u64,
-    /// Records of sources processed and committed, by the workers' own counts.
-    pub commits: u64,
-    /// Turns of the simulation.
-    pub turns: u64,
-    /// How often each fault happened.
-    pub faults: std::collections::BTreeMap<Fault, u64>,
-    /// What must not be; `None`: all is well.
-    pub violation: Option<String>,
-    /// What happened, when it was asked for.
-    pub trace: Vec<String>,
-}
 
 /// A member of the group that is not heard of for so long is expelled.
 const SESSION: Duration = Duration::from_secs(10);

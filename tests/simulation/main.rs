@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::{env, fs, thread};
 
-use goyt::sim::run::{Ended, Setup, run};
+use goyt::sim::run::run;
+use goyt::sim::setup::{Ended, Setup};
 
 /// Of the seeds, a part for each of the set-ups: the figures add up to 1,000.
 const PLATFORM: u64 = 500;

@@ -10,7 +10,7 @@ use goyt::cli::topology_test::{file, invariants};
 use goyt::engine::plan::Plan;
 use goyt::engine::topology::{self, Sources};
 use goyt::sim::invariants::Invariant;
-use goyt::sim::run::{Evidence, Given, Setup, Source};
+use goyt::sim::setup::{Evidence, Given, Judge, Setup, Source};
 use goyt::sim::workload::Sample;
 
 use crate::support::oracle;
@@ -111,7 +111,7 @@ impl Folder {
         Self { plan: Arc::new(whole), alone, samples, invariants: found }
     }
 
-    fn setup(&self, source: Source, judge: Option<goyt::sim::run::Judge>) -> Setup {
+    fn setup(&self, source: Source, judge: Option<Judge>) -> Setup {
         Setup { plan: Arc::clone(&self.plan), alone: self.alone.clone(), source, invariants: self.invariants.clone(), judge }
     }
 }

@@ -22,7 +22,8 @@ use crate::engine::plan::Plan;
 use crate::engine::topology::{self, Mistake, Sources};
 use crate::runtime::ports::Clock;
 use crate::sim::faults::Fault;
-use crate::sim::run::{Ended, Setup, Source, run};
+use crate::sim::run::run;
+use crate::sim::setup::{Ended, Setup, Source};
 
 /// Run the topologies under faults, in memory: crashes, lost and late requests, full and damaged disks
 #[derive(Debug, Args)]

@@ -35,7 +35,7 @@ fn a_killed_broker_loses_and_doubles_nothing() {
 }
 
 fn under_load(broker: &Broker) {
-    let (seed, times) = (seed(93), chaos_times("CHAOS_BROKER_KILLS", 2));
+    let (seed, times) = (seed(93), chaos_times("CHAOS_BROKER_KILLS", 1));
     let trial = Trial::begin("broker killed (kill -9) and restarted");
     let (stage, mut random) = (Stage::new("brokers", 6), Random::new(seed));
     stage.create_topic("notification-events", &[]);
