@@ -68,7 +68,11 @@ fn run(failures: u32, reaction: Reaction, done: fn(&[Change]) -> bool) -> (Vec<C
         partitions: vec![2; plan.topics.len()],
         limits: limits(),
         workers: 2,
-        restarts: Restarts { backoff: Duration::from_millis(5), backoff_max: Duration::from_millis(20), max: 3 },
+        restarts: Restarts {
+            backoff: Duration::from_millis(5),
+            backoff_max: Duration::from_millis(20),
+            max: if reaction == Reaction::Rejoin { 100 } else { 3 },
+        },
         report: Arc::new(move |it: &Change| heard.lock().unwrap().push(it.clone())),
         board: Arc::default(),
     });
