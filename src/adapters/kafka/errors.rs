@@ -51,7 +51,8 @@ reactions! {
     AbortAndRewind:
         RD_KAFKA_RESP_ERR__PURGE_QUEUE RD_KAFKA_RESP_ERR__PURGE_INFLIGHT RD_KAFKA_RESP_ERR__INCONSISTENT
         RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE
-        RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE RD_KAFKA_RESP_ERR_INVALID_MSG;
+        RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE RD_KAFKA_RESP_ERR_INVALID_MSG
+        RD_KAFKA_RESP_ERR__LOG_TRUNCATION;
     // The producer's state is not the broker's any more. Twice in a row: another process has taken the transactional id.
     Recycle:
         RD_KAFKA_RESP_ERR__FATAL RD_KAFKA_RESP_ERR__FENCED RD_KAFKA_RESP_ERR__STATE RD_KAFKA_RESP_ERR__DESTROY RD_KAFKA_RESP_ERR__CONFLICT
@@ -79,7 +80,7 @@ reactions! {
         RD_KAFKA_RESP_ERR__EXISTING_SUBSCRIPTION RD_KAFKA_RESP_ERR__UNKNOWN_PROTOCOL RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED
         RD_KAFKA_RESP_ERR__AUTHENTICATION RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE RD_KAFKA_RESP_ERR__KEY_DESERIALIZATION
         RD_KAFKA_RESP_ERR__VALUE_DESERIALIZATION RD_KAFKA_RESP_ERR__READ_ONLY RD_KAFKA_RESP_ERR__NOENT RD_KAFKA_RESP_ERR__INVALID_TYPE
-        RD_KAFKA_RESP_ERR__NOT_CONFIGURED RD_KAFKA_RESP_ERR__APPLICATION RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET RD_KAFKA_RESP_ERR__LOG_TRUNCATION
+        RD_KAFKA_RESP_ERR__NOT_CONFIGURED RD_KAFKA_RESP_ERR__APPLICATION RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
         RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE
         RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL
         RD_KAFKA_RESP_ERR_INVALID_GROUP_ID RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE
@@ -103,7 +104,8 @@ reactions! {
 /// What is done about a failure: what its name says, made stronger by what the client says about it.
 pub(super) fn reaction(failure: &Failure) -> Reaction {
     // A number that no one knows comes from a newer broker: a new producer is the strongest thing that can help.
-    let by_name = Code::try_from(failure.code).map_or(Reaction::Recycle, |code| by_code(code).1);
+    let code = if is_truncation(failure) { Ok(Code::RD_KAFKA_RESP_ERR__LOG_TRUNCATION) } else { Code::try_from(failure.code) };
+    let by_name = code.map_or(Reaction::Recycle, |code| by_code(code).1);
     match by_name {
         Reaction::Stop | Reaction::Rejoin | Reaction::LeaveTask => by_name,
         _ if failure.fatal => Reaction::Recycle,
@@ -111,6 +113,13 @@ pub(super) fn reaction(failure: &Failure) -> Reaction {
         _ if failure.retriable && !failure.abortable => Reaction::Retry,
         Reaction::Retry | Reaction::AbortAndRewind | Reaction::RefuseRecord | Reaction::Recycle => by_name,
     }
+}
+
+/// Whether the client found a log shorter than what it had read. It says so under another name, and is wrong at times: behind a restart of
+/// the leader it takes a control record that it passed over for one of the time before. So the position is taken anew from the group's
+/// committed offset, and that is compared with what the log has: what is missing of that stops the partition by name.
+fn is_truncation(failure: &Failure) -> bool {
+    failure.code == Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET as i32 && failure.text.contains("log truncation detected")
 }
 
 /// The client's name of an error. With `auto.offset.reset=error` it has a name of its own for a position that the log doesn't have.

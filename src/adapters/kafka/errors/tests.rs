@@ -69,3 +69,10 @@ fn a_message_says_what_was_tried_why_it_failed_and_what_helps() {
     assert_eq!(error.code, "SASL_AUTHENTICATION_FAILED");
     assert_eq!(error.to_string(), "connect: SASL authentication failed; check sasl.username, sasl.password and sasl.mechanism (orders/3)");
 }
+
+#[test]
+fn what_the_client_takes_for_a_truncated_log_is_read_anew_from_the_committed_offset() {
+    let text = "Partition log truncation detected at offset 3156 (leader epoch 0): broker end offset is 3155. Reset to INVALID.";
+    let truncated = Failure { text: text.to_owned(), ..failure(Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) };
+    assert_eq!(reaction(&truncated), Reaction::AbortAndRewind);
+}
