@@ -35,7 +35,7 @@ Examples:
 
 Each seed draws processes, workload and faults; the same seed does the same, byte for byte. First things go wrong, then everything heals,
 and all that was put in must come out. Inputs are drawn from the test files in tests/, or made from the schemas. What is checked, beside the
-`invariants:` of the test files: docs/exactly-once.md. Exit code 1 when something does not hold.")]
+`invariants:` of the test files: docs/simulation.md. Exit code 1 when something does not hold.")]
 pub struct Sim {
     #[command(flatten)]
     paths: Paths,
