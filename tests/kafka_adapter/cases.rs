@@ -82,6 +82,35 @@ fn rewinding_hands_out_no_stale_record() {
     }
 }
 
+/// A worker moves to an end that it is told. One of before a rewind would let it leave out what it is to read again.
+#[test]
+fn rewinding_tells_no_stale_end() {
+    const RECORDS: Offset = 50;
+    let world = KafkaWorld::new();
+    world.append_all(input(0), (0..RECORDS).map(|it| it.to_string()));
+    let mut log = world.log_with(&world.settings("a"));
+    join(&mut log, &[IN]);
+    for round in 0..100 {
+        // Its end is told among the records of a rewind, or waits to be told when the next one comes.
+        let from = round % RECORDS;
+        let consumer = log.parts().consumer;
+        consumer.assign(&[(input(0), from)]).unwrap();
+        consumer.resume(&[input(0)]).unwrap();
+        if round % 3 == 0 {
+            consumer.pause(&[input(0)]).unwrap();
+            consumer.resume(&[input(0)]).unwrap();
+        }
+        let mut next = from;
+        until("some records", || {
+            let max = if round % 2 == 0 { 1 } else { usize::try_from(RECORDS - from).unwrap() };
+            consumer.poll(WAIT, max, &mut |it| next = it.offset + 1).unwrap();
+            let told = consumer.ends().iter().find(|it| it.0 == input(0));
+            assert!(told.is_none_or(|it| (it.1, next) == (RECORDS, RECORDS)), "round {round}: {told:?} at {next}");
+            (from < next).then_some(())
+        });
+    }
+}
+
 #[test]
 fn empty_is_not_null() {
     let mut world = KafkaWorld::new();

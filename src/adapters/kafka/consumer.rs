@@ -11,7 +11,7 @@ use super::client_config::ClientSettings;
 use super::client_errors::ClientErrors;
 use super::errors::{log_error, log_error_at};
 use super::log_lines::LogLines;
-use super::raw::{Callbacks, Client, Entry, Failure, Kind, Rebalance};
+use super::raw::{Callbacks, Client, Entry, Failure, Kind, PartitionList, Rebalance};
 use super::reader::Reader;
 use super::topics::Topics;
 use super::{lock, offsets};
@@ -26,6 +26,10 @@ const BOUNDS_WAIT: Duration = Duration::from_secs(10);
 const COORDINATOR_WAIT: Duration = Duration::from_secs(30);
 /// How long one question for the coordinator may take.
 const COORDINATOR_QUESTION: Duration = Duration::from_secs(1);
+/// How long partitions may take to begin to be read.
+const START_WAIT: Duration = Duration::from_secs(10);
+/// Pause between looks at it.
+const START_STEP: Duration = Duration::from_millis(2);
 /// How long one step of leaving waits.
 const LEAVE_STEP: Duration = Duration::from_millis(20);
 /// Records taken at a time, and dropped, while leaving.
@@ -138,6 +142,26 @@ impl KafkaConsumer {
         }
         Ok(())
     }
+
+    /// An assignment is carried out by the client's own thread. A pause in the middle of that would get a number above the start's; what is
+    /// fetched then counts as of before, and is dropped for ever. So the start is waited for: a seek succeeds behind it, and not before.
+    fn wait_for_start(&self, positions: &mut PartitionList) -> Result<(), LogError> {
+        let until = Instant::now() + START_WAIT;
+        loop {
+            let sought = self.reader.client.seek(positions, START_WAIT);
+            let starting = [Code::RD_KAFKA_RESP_ERR__STATE as i32, Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32];
+            let is_under_way = positions.entries().iter().any(|it| starting.contains(&it.code));
+            match sought {
+                Ok(()) if !is_under_way => return Ok(()),
+                Ok(()) if Instant::now() < until => std::thread::sleep(START_STEP),
+                Ok(()) => {
+                    let late = Failure::of(Code::RD_KAFKA_RESP_ERR__TIMED_OUT as i32);
+                    return Err(log_error(&late, "begin to read the partitions"));
+                }
+                Err(failure) => return Err(log_error(&failure, "begin to read the partitions")),
+            }
+        }
+    }
 }
 
 impl Consumer for KafkaConsumer {
@@ -190,6 +214,8 @@ impl Consumer for KafkaConsumer {
         if list.is_empty() {
             return Ok(());
         }
+        self.wait_for_start(&mut list)?;
+        let client = &self.reader.client;
         client.pause(&mut list).map_err(|it| log_error(&it, "pause the partitions"))
     }
 

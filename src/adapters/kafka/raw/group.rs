@@ -81,6 +81,15 @@ impl Client {
         unsafe { Failure::take(sys::rd_kafka_incremental_unassign(self.rk.as_ptr(), partitions.list.as_ptr())) }
     }
 
+    /// Reads these from their offsets in the list on. Of those that have not begun to be read the entry says so.
+    ///
+    /// # Errors
+    /// When not all have answered within `bound`.
+    pub(in super::super) fn seek(&self, positions: &mut PartitionList, bound: Duration) -> Result<(), Failure> {
+        // SAFETY: the handle and the list live; results are written into the list.
+        unsafe { Failure::take(sys::rd_kafka_seek_partitions(self.rk.as_ptr(), positions.list.as_ptr(), millis(bound))) }
+    }
+
     /// Stops fetching these; what was fetched and not handed out is dropped, and fetched again later.
     ///
     /// # Errors
