@@ -30,7 +30,7 @@ pub struct Trial {
 }
 
 /// A state in which nothing was ever written.
-struct Empty;
+pub struct Empty;
 
 impl Committed for Empty {
     fn get(&mut self, _store: usize, _key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {

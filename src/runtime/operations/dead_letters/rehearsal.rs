@@ -12,10 +12,10 @@ use crate::engine::failure::{Failure, code};
 use crate::engine::operators::Stop;
 use crate::engine::plan::{Decode, Late, Operator, Plan, Step, Subtopology};
 use crate::engine::record::{HeaderRef, Millis, Offset, RecordRef, TopicPartition};
-use crate::engine::state::{Committed, StoreError};
 use crate::engine::task::effects::Effects;
 use crate::engine::task::{Outcome, Task};
 use crate::runtime::operations::access::{Place, Range, TopicReader, read_ranges};
+use crate::runtime::operations::trial::Empty;
 use crate::runtime::ports::LogError;
 
 /// How many of the last offsets of an origin partition are read for its stream time.
@@ -82,16 +82,6 @@ pub struct Rehearsal<'p> {
     /// Origin partitions whose last records were read.
     read: BTreeSet<Place>,
     effects: Effects,
-}
-
-/// A state in which nothing was ever written.
-struct Empty;
-
-impl Committed for Empty {
-    fn get(&mut self, _store: usize, _key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
-        value.clear();
-        Ok(false)
-    }
 }
 
 impl<'p> Rehearsal<'p> {
