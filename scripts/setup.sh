@@ -10,10 +10,12 @@ purpose=${1:-test}
 say() { echo "setup: $*" >&2; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-has_libclang() { # bindgen loads it at build time
-  local found
-  for found in ${LIBCLANG_PATH:+"$LIBCLANG_PATH"/libclang*.so*} /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so*; do
-    [ -e "$found" ] && return 0
+has_libclang() { # bindgen loads it at build time; libclang-cpp.so, a part of LLVM's packages, is another library
+  local directory found
+  for directory in ${LIBCLANG_PATH:+"$LIBCLANG_PATH"} /usr/lib/llvm-*/lib /usr/lib/*-linux-gnu* /usr/lib64; do
+    for found in "$directory"/libclang.so* "$directory"/libclang-[0-9]*.so*; do
+      [ -e "$found" ] && return 0
+    done
   done
   return 1
 }
