@@ -13,7 +13,7 @@ PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/ma
 WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
-.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak chaos broker broker-stop clean-broker release deb check-deb check-deploy
+.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak chaos broker broker-stop clean-broker release deb check-deb check-deploy check-fresh
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ deb: build ## Make the Debian package, of the binary of make release if there is
 
 check-deb: deb ## Install the package in a fresh Debian, use it, remove it (debootstrap, as root; about two minutes)
 	scripts/check-deb.sh
+
+check-fresh: ## Follow the README in a fresh Debian: make demo, then make test (debootstrap, as root; about fifteen minutes)
+	scripts/check-fresh.sh
 
 check-deploy: build ## Have kubectl render the manifests, and systemd verify the unit
 	scripts/check-deploy.sh $(TARGET)/release/goyt

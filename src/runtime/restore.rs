@@ -34,6 +34,8 @@ struct Reading {
     position: Offset,
     /// The changelog is read when its end is at or past this.
     target: Offset,
+    /// Its end was met before that, then; `None` from when it was told.
+    held_since: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,8 @@ struct Batch {
 
 /// Longest wait for the bounds of a changelog.
 const BOUNDS_WITHIN: Duration = Duration::from_secs(30);
+/// An end that does not move on for so long is told.
+const HELD_FOR: Duration = Duration::from_secs(10);
 /// Progress is told at most that often.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
@@ -211,7 +215,7 @@ impl Worker {
                 }
             };
             progress.behind += end - from;
-            starts.push((*changelog, Reading { task: task.clone(), store, position: from, target: end }));
+            starts.push((*changelog, Reading { task: task.clone(), store, position: from, target: end, held_since: None }));
         }
         if starts.is_empty() {
             return self.run_task(index);
@@ -293,6 +297,7 @@ impl Worker {
         for (changelog, batch) in batches {
             self.write_restored(changelog, &batch);
         }
+        self.tell_held();
         match polled {
             Ok(ends) => {
                 for (changelog, end) in ends {
@@ -301,6 +306,26 @@ impl Worker {
                 Ok(())
             }
             Err(error) => self.restore_failed(error),
+        }
+    }
+
+    /// Says which changelogs end before they are read, for long.
+    fn tell_held(&mut self) {
+        let now = self.clock.elapsed();
+        let mut held = Vec::new();
+        for (changelog, reading) in &mut self.restore.reading {
+            if reading.held_since.is_some_and(|since| since + HELD_FOR < now) {
+                reading.held_since = None;
+                held.push((*changelog, reading.task.clone(), reading.target));
+            }
+        }
+        for (changelog, task, target) in held {
+            let reason = format!(
+                "{task} is not restored: an open transaction holds back the end of {}, which is to be read up to {target}; \
+                 kafka-transactions.sh find-hanging shows those that no one will end",
+                self.name(changelog)
+            );
+            (self.report)(&Change::Waiting { reason });
         }
     }
 
@@ -334,9 +359,11 @@ impl Worker {
     }
 
     fn end_reached(&mut self, changelog: TopicPartition, end: Offset) -> Result<(), Error> {
+        let now = self.clock.elapsed();
         let Self { tasks, restore, log, .. } = self;
-        let done = restore.reading.get(&changelog).is_some_and(|it| it.target <= end);
-        if !done {
+        let Some(reading) = restore.reading.get_mut(&changelog) else { return Ok(()) };
+        if end < reading.target {
+            reading.held_since = Some(now);
             return Ok(());
         }
         let Some(reading) = restore.reading.remove(&changelog) else { return Ok(()) };
@@ -363,15 +390,16 @@ impl Worker {
     }
 
     fn restore_failed(&mut self, error: LogError) -> Result<(), Error> {
-        match (error.reaction, error.partition.and_then(|it| self.restore.reading.get(&it))) {
+        let task = error.partition.and_then(|it| self.restore.reading.get(&it)).map(|it| it.task.clone());
+        let index = self.tasks.iter().position(|it| Some(&it.task.id) == task.as_ref());
+        match (error.reaction, index) {
             (Reaction::Retry, _) => Ok(()),
-            (_, Some(reading)) => {
-                let index = self.tasks.iter().position(|it| it.task.id == reading.task);
-                if let Some(index) = index {
-                    self.stop_task(index, error.to_string());
-                }
-                Ok(())
+            // What is on disk is sound: the changelog is read on from there.
+            (Reaction::AbortAndRewind, Some(index)) => {
+                (self.report)(&Change::Waiting { reason: error.to_string() });
+                Ok(self.restore_later(&[index]))
             }
+            (_, Some(index)) => Ok(self.stop_task(index, error.to_string())),
             (_, None) => Err(error.into()),
         }
     }

@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{NewTopic, TopicReplication};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::client::ClientContext;
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::util::Timeout;
 
@@ -142,8 +144,24 @@ pub fn create_topic(name: &str, partitions: i32, settings: &[(&str, &str)]) {
 /// How long the producer is served before it is asked again for room.
 const ROOM_WAIT: Duration = Duration::from_millis(100);
 
+/// Records that could not be written, with the reasons.
+#[derive(Default)]
+struct Failures(Mutex<Vec<String>>);
+
+impl ClientContext for Failures {}
+
+impl ProducerContext for Failures {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            self.0.lock().expect("no thread panicked").push(format!("{} of {}: {error}", message.topic(), message.partition()));
+        }
+    }
+}
+
 /// Writes records in order, partitioned by key as Java clients do.
-pub struct Feed(BaseProducer);
+pub struct Feed(BaseProducer<Failures>);
 
 impl Feed {
     pub fn new() -> Self {
@@ -154,7 +172,7 @@ impl Feed {
             .set("compression.type", "lz4")
             .set("linger.ms", "10")
             .set("delivery.report.only.error", "true");
-        Self(config.create().expect("a producer"))
+        Self(config.create_with_context(Failures::default()).expect("a producer"))
     }
 
     /// Queues a record; waits when the queue is full.
@@ -178,5 +196,7 @@ impl Feed {
     /// Waits until the broker has all.
     pub fn flush(&self) {
         self.0.flush(Timeout::After(wait::LONG)).expect("all records are written");
+        let failures = self.0.context().0.lock().expect("no thread panicked");
+        assert!(failures.is_empty(), "{} records were not written, the first: {:?}", failures.len(), failures.first());
     }
 }

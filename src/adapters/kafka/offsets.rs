@@ -13,6 +13,8 @@ use crate::runtime::operations::access::Ends;
 use crate::runtime::ports::LogError;
 use crate::runtime::reaction::Reaction;
 
+/// What may be behind offsets that do not come, though the broker answers.
+const HELD_BACK: &str = "; an open transaction may hold them back: kafka-transactions.sh find-hanging shows those that no one will end";
 /// Between two questions.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -49,7 +51,12 @@ pub(super) fn committed(
     wait: Duration,
 ) -> Result<Vec<Option<Offset>>, LogError> {
     let mut list = topics.list(partitions.iter().map(|it| (*it, 0)));
-    client.committed(&mut list, wait).map_err(|it| log_error_at(&it, "ask for the committed offsets", None, None))?;
+    client.committed(&mut list, wait).map_err(|failure| {
+        let error = log_error_at(&failure, "ask for the committed offsets", None, None);
+        let is_late = failure.code == Code::RD_KAFKA_RESP_ERR__TIMED_OUT as i32;
+        let hint = if is_late { HELD_BACK } else { "" };
+        LogError { message: error.message + hint, ..error }
+    })?;
     let mut found = BTreeMap::new();
     for entry in list.entries() {
         let at = topics.partition(&entry);

@@ -13,8 +13,13 @@ use crate::support::traffic::Traffic;
 use crate::support::trial::{Trial, chaos_times};
 use crate::support::{reader, wait};
 
-/// How often. Not done without it: a broker that is killed under load loses the end of a log at times, for which the application stops.
+/// How often.
 const KILLS: &str = "CHAOS_BROKER_KILLS";
+/// As in a cluster, the controller lives on and notices that the broker is gone. A node that is both, and back before its old session has
+/// ended, leads its partitions for a moment and loses them again; Kafka then leaves out markers of transactions that it is ending
+/// (`TransactionMarkerChannelManager`: "these partitions are likely deleted already"), which no client can mend.
+const CLUSTER: [(&str, &str); 2] =
+    [("KAFKA_CONTROLLER", "apart"), ("KAFKA_EXTRA", "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=200")];
 /// Says to the inner run where the data of its broker are.
 const DATA: &str = "CHAOS_BROKER_DATA";
 
@@ -76,6 +81,7 @@ impl Broker {
         let done = Command::new(script)
             .arg(command)
             .envs([("KAFKA_DATA", self.data.as_str()), ("KAFKA_PORT", port)])
+            .envs(CLUSTER)
             .stderr(Stdio::inherit())
             .output()
             .expect("scripts/kafka.sh");
