@@ -56,6 +56,7 @@ faults! {
     Wiped 100 "a disk is lost",
     Compacted 1_000 "changelogs are compacted",
     ClockSet 200 "wall clocks are set back or forth",
+    Retained 1_000 "records of inputs that were processed are deleted",
 }
 
 /// How often each fault happens; what is not there does not.

@@ -137,6 +137,8 @@ impl<'s> Run<'s> {
         self.site.network.at_once();
         self.site.clock.advance(MARKERS_WITHIN);
         self.glimpses.judge(&self.setup.plan, &self.site.cluster)?;
+        // The checks look at all that there ever was.
+        self.site.cluster.show_hidden();
         check::all(self.setup, &self.site, &self.processes)?;
         if self.random.chance(GAP_PER_MILLE) { self.gap() } else { Ok(()) }
     }
@@ -264,6 +266,14 @@ impl<'s> Run<'s> {
             for topic in site.plan.topics.iter().filter(|it| it.role == Role::Changelog) {
                 // There is such a topic.
                 drop(site.cluster.compact(&topic.name, tombstones));
+            }
+        }
+        if strikes(Fault::Retained) {
+            for ((topic, partition), committed) in site.cluster.committed(&site.plan.application_id) {
+                if site.plan.topics.iter().any(|it| it.role == Role::Input && it.name == topic) {
+                    // There is such a partition, and it has these records.
+                    drop(site.cluster.hide_records(&topic, partition, committed));
+                }
             }
         }
         if strikes(Fault::ClockSet) {

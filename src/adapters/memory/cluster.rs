@@ -193,6 +193,20 @@ impl Cluster {
         Ok(())
     }
 
+    /// As [`Cluster::delete_records`]; [`Cluster::show_hidden`] brings them back.
+    ///
+    /// # Errors
+    /// When there is no such topic or partition.
+    pub fn hide_records(&self, topic: &str, partition: i32, before: Offset) -> Result<(), LogError> {
+        self.state().partition(topic, partition)?.hide_before(before);
+        Ok(())
+    }
+
+    /// Brings back all records that were hidden.
+    pub fn show_hidden(&self) {
+        self.state().topics.values_mut().flat_map(|it| &mut it.partitions).for_each(Partition::show_hidden);
+    }
+
     /// Removes a partition's records from an offset on, as an unclean election of a leader does.
     ///
     /// # Errors

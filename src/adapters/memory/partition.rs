@@ -172,6 +172,16 @@ impl Partition {
         self.forget_transactions();
     }
 
+    /// As [`Partition::delete_before`], but the records are kept out of sight, for who checks what came of them.
+    pub fn hide_before(&mut self, offset: Offset) {
+        self.start = offset.clamp(self.start, self.end);
+    }
+
+    /// Brings back what was hidden.
+    pub fn show_hidden(&mut self) {
+        self.start = self.entries.front().map_or(self.start, |first| self.start.min(first.offset));
+    }
+
     /// Removes all from an offset on. Transactions that are open there stay open until their marker comes.
     pub fn truncate(&mut self, from: Offset) {
         self.end = from.clamp(self.start, self.end);
