@@ -93,13 +93,14 @@ format() { # what a process of a new cluster finds at its first start
 }
 
 launch() { # the process of this name, with this heap, and wait until it serves at this port
-  local until
+  local until from
+  from=$(($(stat -c %s "$data/$1.log" 2>/dev/null || echo 0) + 1))
   setsid nohup "$java" -Xms"$2" -Xmx"$2" -XX:+UseG1GC -Djava.awt.headless=true \
     -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" -cp "$jars/*" \
-    kafka.Kafka "$data/$1.properties" >"$data/$1.log" 2>&1 </dev/null &
+    kafka.Kafka "$data/$1.properties" >>"$data/$1.log" 2>&1 </dev/null &
   echo $! >"$data/$1.pid"
   until=$((SECONDS + start_seconds_max))
-  until grep -q 'Kafka Server started' "$data/$1.log" && answers "$3"; do
+  until tail -c "+$from" "$data/$1.log" | grep 'Kafka Server started' >/dev/null && answers "$3"; do
     if ! kill -0 "$(cat "$data/$1.pid")" 2>/dev/null || [ $SECONDS -ge $until ]; then
       say "the $1 did not start; its log ends:"
       tail -n 20 "$data/$1.log" >&2

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use sha1::{Digest, Sha1};
 
 use crate::engine::plan::{StoreKind, StorePlan};
 use crate::runtime::ports::{StoreError, TaskStores};
@@ -15,6 +17,8 @@ pub const FORMAT: u32 = 1;
 /// The manifest's file in a task's directory.
 pub const FILE: &str = "task.json";
 
+/// The field that tells the checksum of the others.
+const CHECKSUM: &str = "checksum";
 const WHAT_TO_DO: &str =
     "undo the change, or give what changed a new name, or give up this state and read the input again with `goyt reset`";
 
@@ -52,6 +56,12 @@ struct Format {
     format: u32,
 }
 
+/// Of all fields but itself, in the order of their names.
+fn checksum(fields: &Map<String, Json>) -> Json {
+    let digest = Sha1::digest(Json::Object(fields.clone()).to_string());
+    Json::String(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl Manifest {
     /// What the directory of this task must hold.
     #[must_use]
@@ -78,7 +88,14 @@ impl Manifest {
             Err(error) => return Err(StoreError::Io(format!("read {}: {error}", path.display()))),
         };
         let not_understood = |error: serde_json::Error| StoreError::Damaged(format!("{}: {error}", path.display()));
-        let Format { format } = serde_json::from_slice(&text).map_err(not_understood)?;
+        let mut fields: Map<String, Json> = serde_json::from_slice(&text).map_err(not_understood)?;
+        // Before all else: a changed letter would look like the state of something else.
+        if let Some(told) = fields.remove(CHECKSUM)
+            && told != checksum(&fields)
+        {
+            return Err(StoreError::Damaged(format!("{}: its checksum is not that of its content", path.display())));
+        }
+        let Format { format } = Format::deserialize(&fields).map_err(not_understood)?;
         if format != FORMAT {
             let by = if format > FORMAT { "a newer" } else { "an older" };
             return Err(StoreError::Foreign(format!(
@@ -87,7 +104,7 @@ impl Manifest {
                 path.display()
             )));
         }
-        serde_json::from_slice(&text).map(Some).map_err(not_understood)
+        Self::deserialize(&fields).map(Some).map_err(not_understood)
     }
 
     /// Writes it, whole or not at all.
@@ -95,8 +112,13 @@ impl Manifest {
     /// # Errors
     /// Of the file system.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        write_whole(&directory.join(FILE), &text)
+        let mut fields = match serde_json::to_value(self)? {
+            Json::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        let checksum = checksum(&fields);
+        fields.insert(CHECKSUM.to_owned(), checksum);
+        write_whole(&directory.join(FILE), &serde_json::to_vec_pretty(&fields)?)
     }
 
     /// Whether the directory holds what `wanted` says.

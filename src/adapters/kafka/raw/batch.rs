@@ -88,7 +88,11 @@ impl<'a> Message<'a> {
             return reason;
         }
         // SAFETY: a live message; the text lives as long as it, and is copied.
-        unsafe { Failure { text: text(sys::rd_kafka_message_errstr(self.at)), ..failure } }
+        let mut text = unsafe { text(sys::rd_kafka_message_errstr(self.at)) };
+        if 0 <= self.offset() {
+            text = format!("{text}, at offset {}", self.offset());
+        }
+        Failure { text, ..failure }
     }
 
     /// The topic as a number that is the same for all records of it, as long as a [`TopicHandle`] of it is held; 0 if there is none.
