@@ -62,6 +62,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("a member that comes back has its partitions, and the others notice nothing", coming_back),
         ("assigning again reads again", rewind),
         ("a paused partition hands out nothing until it is resumed", pause),
+        ("a pause at an end that was told leaves nothing out", pause_at_the_end),
         ("a key goes to the partition that Java clients choose", keys_as_java),
         ("a record that is too large is refused by its cause, and others go on", too_large),
         ("key, value, headers, timestamp and nulls arrive as they were sent", contents_arrive),
@@ -256,6 +257,35 @@ fn pause(world: &mut dyn World) {
     assert_eq!(read(&mut *log, 1), ["other"]);
     log.parts().consumer.resume(&[input(0)]).unwrap();
     assert_eq!(read(&mut *log, 1), ["paused"]);
+}
+
+fn pause_at_the_end(world: &mut dyn World) {
+    let mut log = producer(world, "a");
+    let partitions = join(&mut *log, &[IN]);
+    // Ends are told in any order, several of them at once.
+    let mut told: Vec<(TopicPartition, Offset)> = Vec::new();
+    for round in 0..5 {
+        until("the ends of all partitions", || {
+            let consumer = log.parts().consumer;
+            consumer.poll(WAIT, 100, &mut |it| panic!("{it:?}")).unwrap();
+            told.extend(consumer.ends());
+            partitions.iter().all(|it| told.contains(&(*it, round))).then_some(())
+        });
+        log.parts().consumer.pause(&partitions).unwrap();
+        log.parts().consumer.resume(&partitions).unwrap();
+        for partition in &partitions {
+            world.append(*partition, "k", "next");
+        }
+        let mut found = Vec::new();
+        until("a record of each partition", || {
+            let consumer = log.parts().consumer;
+            consumer.poll(WAIT, 100, &mut |it| found.push((it.source, it.offset))).unwrap();
+            told.extend(consumer.ends());
+            (partitions.len() <= found.len()).then_some(())
+        });
+        found.sort();
+        assert_eq!(found, partitions.iter().map(|it| (*it, round)).collect::<Vec<_>>());
+    }
 }
 
 fn keys_as_java(world: &mut dyn World) {

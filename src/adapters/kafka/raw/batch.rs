@@ -20,22 +20,20 @@ impl Batch {
     }
 
     /// Waits at most `wait` for a record, an error or a call back, then takes up to `max` of what is there.
+    ///
+    /// One by one: `rd_kafka_consume_batch_queue` takes the end of a partition, which is told at the offset of the record to come, for that
+    /// record, and the position goes past it (librdkafka 2.12.1). Behind a pause or a change of the leader it would never be read.
     pub(in super::super) fn fill(&mut self, wait: Duration, max: usize) {
         self.clear();
-        if max == 0 {
-            return;
-        }
-        self.messages.reserve(max);
-        // SAFETY: the handle lives; the messages written are owned here; no more are written than room was made for.
-        unsafe {
-            let first = sys::rd_kafka_consumer_poll(self.client.rk.as_ptr(), millis(wait));
-            if first.is_null() {
+        let mut wait = millis(wait);
+        while self.messages.len() < max {
+            // SAFETY: the handle and its queue live; a message is owned from here on.
+            let message = unsafe { sys::rd_kafka_consume_queue(self.client.queue.as_ptr(), wait) };
+            if message.is_null() {
                 return;
             }
-            self.messages.push(first);
-            let room = max - 1;
-            let more = sys::rd_kafka_consume_batch_queue(self.client.queue.as_ptr(), 0, self.messages.as_mut_ptr().add(1), room);
-            self.messages.set_len(1 + usize::try_from(more).unwrap_or(0).min(room));
+            self.messages.push(message);
+            wait = 0;
         }
     }
 
