@@ -10,6 +10,7 @@ pub mod http;
 mod kafka;
 mod memory;
 mod mistakes;
+mod null;
 mod operate;
 pub mod out;
 mod progress;

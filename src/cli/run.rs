@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
 use crate::cli::signals;
-use crate::cli::{Paths, application, describe, kafka, out, plan};
+use crate::cli::{Paths, application, describe, kafka, null, out, plan};
 use crate::config::{LogFormat, Settings, reference};
 use crate::engine::plan::Plan;
 use crate::telemetry::logging;
@@ -41,6 +41,9 @@ impl Run {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let threads = self.threads.iter().map(|it| ("--threads", "num.stream.threads", it.clone()));
         let settings = self.settings.load(&threads.collect::<Vec<_>>())?;
+        if self.options.null {
+            null::check_name(&settings)?;
+        }
         let plan = plan(&self.paths, &settings)?;
         logging::init(log_format(&settings));
         announce(&settings, &plan, self.options);
@@ -77,6 +80,9 @@ fn announce(settings: &Settings, plan: &Plan, options: application::Options) {
             topologies = topologies.join(","),
             "starting"
         );
+        if options.null {
+            tracing::warn!("{}", null::WARNING);
+        }
         return;
     }
     for line in announcement(settings, plan, options) {
@@ -89,6 +95,6 @@ fn announcement(settings: &Settings, plan: &Plan, options: application::Options)
     let instance = settings.instance_id.as_ref().map(|it| format!(", instance {it}")).unwrap_or_default();
     let head = format!("goyt {}: application {}{instance}, {workers}", env!("CARGO_PKG_VERSION"), settings.application_id);
     let place = format!("Kafka at {}, state in {}", settings.bootstrap_servers, settings.state_dir.display());
-    let null = options.null.then(|| "without the logic of the topologies (--null): nothing that is written means anything".to_owned());
+    let null = options.null.then(|| null::WARNING.to_owned());
     [head, place].into_iter().chain(null).chain(describe::lines(plan)).collect()
 }
