@@ -43,15 +43,6 @@ def build():
         subprocess.run(["mvn", "-B", "-ntp", "-q", "-f", os.path.join(KAFKA_STREAMS, "pom.xml"), "package"], check=True)
 
 
-def partitioned(work, partitions, suffix="", application=None):
-    """The topics that a run needs. All arms find them made."""
-    names = [work["input"], work["input"] + suffix + ".dlq" if suffix else work["input"] + ".dlq", *work["outputs"]]
-    names = [it if it.endswith(".dlq") else it + suffix for it in names]
-    if application:
-        names.append(application + "-legs")  # Kafka Streams' repartition topic
-    return {it: partitions for it in names}
-
-
 class Arm:
     """One run of one arm. `name`: kafka-streams, null or goyt."""
     number = 0
@@ -66,7 +57,11 @@ class Arm:
         shutil.rmtree(self.state, ignore_errors=True)
 
     def topics(self, partitions):
-        return partitioned(self.work, partitions, application=self.application if self.name == "kafka-streams" else None)
+        """What is to be there: {name: partitions}. All arms find their topics made, but those that are internal to them."""
+        names = [self.work["input"], self.work["input"] + ".dlq", *self.work["outputs"]]
+        if self.name == "kafka-streams":
+            names.append(self.application + "-legs")  # its repartition topic: without the DSL one makes it
+        return dict.fromkeys(names, partitions)
 
     def start(self):
         os.makedirs(self.state, exist_ok=True)

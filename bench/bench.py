@@ -91,8 +91,11 @@ def run(mode, chosen, results, path):
                 json.dump(results, file, indent=1)
                 file.write("\n")
     finally:
+        keep = failed or os.environ.get("BENCH_KEEP")
+        if keep:
+            shutil.copy(os.path.join(broker.data, "broker.log"), folder)
         broker.clean()
-        if failed or os.environ.get("BENCH_KEEP"):
+        if keep:
             say("logs are kept in %s" % folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)

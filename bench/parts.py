@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import statistics
+import subprocess
 import time
 
 from arms import NAMES, SESSIONS, TRANSACTIONS, Arm
-from measure import ROOT, Void, Watch, cpu_seconds, load, memory_mb, paced, rates, say, topics, wait_for_quiet, window
+from measure import ROOT, Void, Watch, cpu_seconds, load, load_command, memory_mb, paced, rates, say, topics, wait_for_quiet, window
 
 PARTITIONS = 6
 # The null writes samples: it has about as many outputs as there must be.
@@ -15,7 +16,7 @@ NULL_TOLERANCE = 0.03
 # Each once forward and once backward: what drifts while they run, such as a broker that warms up, meets all alike.
 ABBA = ["kafka-streams", "null", "goyt", "goyt", "null", "kafka-streams"]
 FULL = {
-    "warm": 1_000_000, "drain": 2_000_000, "sessions": 1_000_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 300_000,
+    "warm": 1_000_000, "drain": 2_000_000, "sessions": 1_000_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
     "intervals": {"kafka-streams": [100, 30], "goyt": [100, 20]}, "pace_abba": True, "restart": [1_000_000, 5_000_000], "kills": 3,
     "peer_restart": [1_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
     "topologies": [1, 8],
@@ -34,7 +35,7 @@ class Bench:
     """What the parts share: a broker, a folder, sizes."""
 
     def __init__(self, broker, folder, sizes):
-        self.broker, self.folder, self.sizes = broker, folder, sizes
+        self.broker, self.folder, self.sizes, self.checked = broker, folder, sizes, False
 
     # --- one drain -------------------------------------------------------------------------------------------------------------
 
@@ -60,6 +61,9 @@ class Bench:
             arm.stop()
         figures["topics"] = self.by_topic(arm, loaded["events"], before)
         figures["verified"] = self.verify(arm, work, loaded, number)
+        if not self.checked:
+            self.check_the_check(number)
+            self.checked = True
         arm.wipe()
         say("  %-16s %7.0f events/s, %5.1f + %5.1f us, %5.0f MB, first output after %.2f s" % (
             NAMES[name], figures["events_per_second"], figures["worker_us"], figures["broker_us"], figures["peak_mb"],
@@ -99,6 +103,12 @@ class Bench:
         topics(Arm("goyt", TRANSACTIONS, self.folder).topics(PARTITIONS))
         loaded = load("generate", kind="transactions", to=count)
         self.drain_round("goyt", TRANSACTIONS, loaded, count)
+
+    def check_the_check(self, number):
+        """What is verified can fail: the outputs of one load are not those of another, nor of a longer one."""
+        for options in ({"seed": 2, "to": number}, {"to": number + 1_000}):
+            if load("verify", kind="transactions", **options)["ok"]:
+                raise Void("the check of outputs finds nothing: %s" % options)
 
     def part_drain(self, work=TRANSACTIONS, size="drain"):
         count = self.sizes[size]
@@ -174,40 +184,55 @@ class Bench:
         }
 
     def restart_run(self, name, stages):
-        arm, at, found = Arm(name, TRANSACTIONS, self.folder), 0, []
+        arm, found = Arm(name, TRANSACTIONS, self.folder), []
         topics(arm.topics(PARTITIONS))
-        for keys in stages:
-            load_ = lambda to: load("generate", kind="transactions", to=to, **{"from": at})  # noqa: E731
-            more = load_(keys)
-            at = keys
-            self.until_done(arm, more["outputs"])
-            kills = []
-            for _ in range(self.sizes["kills"]):
-                more = load_(at + IN_FLIGHT)
-                at += IN_FLIGHT
-                kills.append(self.kill_and_restart(arm, more["outputs"]))
-            cold = self.cold_start(arm)
-            found.append({"keys": keys, "kill_to_output": kills, "seconds": statistics.median(kills), **cold})
-            say("  %-16s %d keys: output %s s after the start that follows kill -9; restored %d records at %.0f/s, a bare consumer reads %.0f/s" % (
-                NAMES[name], keys, ", ".join("%.2f" % it for it in kills), cold["restored"], cold["restore_per_second"], cold["raw_per_second"]))
-        arm.stop()
+        try:
+            at = self.stages(arm, stages, found)
+        finally:
+            arm.stop()
         self.verify(arm, TRANSACTIONS, None, at)
         arm.wipe()
         return found
 
-    def until_done(self, arm, outputs):
+    def stages(self, arm, stages, found):
+        at = 0
+        for keys in stages:
+            self.grow_to(arm, at, keys)
+            at = keys
+            kills = []
+            for _ in range(self.sizes["kills"]):
+                kills.append(self.kill_and_restart(arm, at))
+                at += IN_FLIGHT
+            cold = self.cold_start(arm)
+            found.append({"keys": keys, "kill_to_output": kills, "seconds": statistics.median(kills), **cold})
+            say("  %-16s %d keys: output %s s after the start that follows kill -9; restored %d records at %.0f/s, a bare consumer reads %.0f/s" % (
+                NAMES[arm.name], keys, ", ".join("%.2f" % it for it in kills), cold["restored"], cold["restore_per_second"], cold["raw_per_second"]))
+        return at
+
+    def grow_to(self, arm, at, number):
+        """More events, until all of them are known to the arm."""
         watch = Watch(TRANSACTIONS["outputs"], lambda: (arm.pid, self.broker.pid))
         try:
+            more = load("generate", kind="transactions", to=number, **{"from": at})
             if not arm.alive():
                 arm.start()
-            watch.until(outputs * 2, arm.alive)
+            watch.until(more["outputs"] * 2, arm.alive)
         finally:
             watch.close()
 
-    def kill_and_restart(self, arm, outputs):
+    def kill_and_restart(self, arm, at):
         """From the start of the new process to the first output that it committed, with work under way at the kill."""
-        # What was generated is being processed already, or done: the kill comes at the first output of a burst of its own.
-        arm.kill()
+        watch = Watch(TRANSACTIONS["outputs"], lambda: (), read=True)
+        burst = subprocess.Popen(load_command("generate", {"kind": "transactions", "from": at, "to": at + IN_FLIGHT}), stdout=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + RESTART_LIMIT_SECONDS
+            while not (watch.next(0.5) or (0, 0))[1]:
+                if until < time.monotonic():
+                    raise Void("no output of a burst")
+            arm.kill()
+        finally:
+            watch.close()
+            burst.wait()
         watch = Watch(TRANSACTIONS["outputs"], lambda: (), read=True)
         try:
             time.sleep(0.2)

@@ -23,7 +23,10 @@ pub fn check_name(settings: &Settings) -> Result<(), Failure> {
         return Ok(());
     }
     let what = format!("--null writes records that mean nothing, and {id} (application.id) may be in use");
-    Err(Failure::new(Exit::USAGE, format!("{what}\n  hint: give it a name of its own that ends in {SUFFIX}: --application-id {id}{SUFFIX}")))
+    Err(Failure::new(
+        Exit::USAGE,
+        format!("{what}\n  hint: give it a name of its own that ends in {SUFFIX}: --application-id {id}{SUFFIX}"),
+    ))
 }
 
 /// Nothing is mixed with records that mean something: all that topologies write to is empty.
@@ -47,5 +50,35 @@ pub fn check_topics(settings: &Settings, plan: &Plan, partitions: &[i32], access
             let hint = "run it on a cluster, or with topologies, whose outputs and dead letters are empty";
             Err(Failure::new(Exit::FAILED, format!("{what}\n  hint: {hint}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::access::MemoryAccess;
+    use crate::adapters::memory::cluster::Cluster;
+    use crate::adapters::memory::partition::Content;
+    use crate::cli::settings::SettingFlags;
+    use crate::engine::plan::Topic;
+
+    #[test]
+    fn outputs_with_records_are_left_alone() {
+        let topic = |name: &str, role| Topic { name: name.to_owned(), role, like: None };
+        let topics = vec![topic("in", Role::Input), topic("out", Role::Output), topic("in.dlq", Role::DeadLetter)];
+        let plan = Plan { application_id: "a-null".to_owned(), descriptions: Default::default(), topics, subtopologies: Vec::new() };
+        let settings = SettingFlags::default().load(&[]).unwrap();
+        let cluster = Cluster::new();
+        plan.topics.iter().for_each(|it| cluster.create_topic(&it.name, 2));
+        let check = || check_topics(&settings, &plan, &[2, 2, 2], &MemoryAccess::new(&cluster));
+        let write = |topic: &str| {
+            let content = Content { key: None, value: Some(b"{}".to_vec()), headers: Vec::new(), timestamp: 0 };
+            cluster.append(topic, Some(1), content).unwrap();
+        };
+        write("in");
+        check().unwrap();
+        write("in.dlq");
+        let refused = check().unwrap_err();
+        assert!(refused.message.contains("in.dlq has records already"), "{}", refused.message);
     }
 }

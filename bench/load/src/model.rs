@@ -178,7 +178,8 @@ impl Load {
         if fault == Some(0) {
             return write!(value, "{{\"eventType\":\"TRANSACTION_COMPLETED\",\"transactionId\":{}", number + 1);
         }
-        let (name, status) = if what == What::Other { ("TRANSACTION_INITIATED", "INITIATED") } else { ("TRANSACTION_COMPLETED", "COMPLETED") };
+        let (name, status) =
+            if what == What::Other { ("TRANSACTION_INITIATED", "INITIATED") } else { ("TRANSACTION_COMPLETED", "COMPLETED") };
         self.begin(number, name, value)?;
         let kind = match (of.from, of.to) {
             _ if fault == Some(1) => "REFUND",

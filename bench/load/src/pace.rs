@@ -13,6 +13,8 @@ use crate::model::Load;
 use crate::options::Options;
 use crate::{verify, writing};
 
+/// How long the sender gathers records: a request each would measure the broker. The latencies contain it.
+const LINGER_MS: &str = "5";
 /// Nothing arrived for so long: the rest is missing.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -25,14 +27,15 @@ pub fn command(options: &Options) {
 
     let (consumer, topic) = (clients::consumer(), load.topic("balance-events"));
     let partitions = clients::partitions(&consumer, &topic);
-    let starts: Vec<_> = partitions.iter().map(|it| (topic.clone(), *it, Offset::Offset(clients::bounds(&consumer, &topic, *it).1))).collect();
+    let starts: Vec<_> =
+        partitions.iter().map(|it| (topic.clone(), *it, Offset::Offset(clients::bounds(&consumer, &topic, *it).1))).collect();
     clients::assign(&consumer, &starts);
     // Its connections are there before the first record is.
     let until = Instant::now() + Duration::from_secs(1);
     while Instant::now() < until {
         drop(consumer.poll(Duration::from_millis(50)));
     }
-    let producer = clients::producer("1");
+    let producer = clients::producer(LINGER_MS);
     producer.client().fetch_metadata(Some(&load.input()), REQUEST).expect("metadata");
 
     let start = Instant::now() + Duration::from_millis(100);
@@ -65,7 +68,9 @@ pub fn command(options: &Options) {
             let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
             let now = Instant::now();
             last = now;
-            let Some(number) = message.payload().and_then(verify::transaction_of).filter(|it| (from..from + total).contains(it)) else { continue };
+            let Some(number) = message.payload().and_then(verify::transaction_of).filter(|it| (from..from + total).contains(it)) else {
+                continue;
+            };
             seen += 1;
             if (number - from) as f64 >= warm_up * rate {
                 latencies.push(now.duration_since(intended(number)).as_secs_f64() * 1e3);

@@ -78,34 +78,32 @@ pub fn ends(_: &Options) {
 pub fn consume(options: &Options) {
     let start = Instant::now();
     let (mut records, mut bytes) = (0_u64, 0_u64);
-    for topic in options.list("topics") {
-        read(&topic, |_, _, key, value| {
-            records += 1;
-            bytes += (key.unwrap_or_default().len() + value.unwrap_or_default().len()) as u64;
-        });
-    }
+    read(&options.list("topics"), |_, _, key, value| {
+        records += 1;
+        bytes += (key.unwrap_or_default().len() + value.unwrap_or_default().len()) as u64;
+    });
     println!("{}", serde_json::json!({"records": records, "bytes": bytes, "seconds": start.elapsed().as_secs_f64()}));
 }
 
 /// What takes a record: partition, offset, key, value.
 type Take<'a> = dyn FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>) + 'a;
 
-/// Reads all committed records of a topic; a topic that does not exist has none.
-pub fn read(topic: &str, mut take: impl FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>)) {
+/// Reads all committed records of topics; a topic that does not exist has none.
+pub fn read(topics: &[String], mut take: impl FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>)) {
     let take: &mut Take<'_> = &mut take;
     let consumer = clients::consumer();
-    let partitions = clients::partitions(&consumer, topic);
-    let starts: Vec<_> = partitions.iter().map(|it| (topic.to_owned(), *it, Offset::Beginning)).collect();
+    let of = |topic: &String| clients::partitions(&consumer, topic).into_iter().map(|it| (topic.clone(), it, Offset::Beginning)).collect();
+    let starts: Vec<_> = topics.iter().flat_map(|it| -> Vec<_> { of(it) }).collect();
     clients::assign(&consumer, &starts);
-    let mut open = partitions.len();
+    let mut open = starts.len();
     let until = Instant::now() + Duration::from_secs(600);
     while 0 < open {
-        assert!(Instant::now() < until, "{topic} could not be read to its end");
+        assert!(Instant::now() < until, "{topics:?} could not be read to their ends");
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(it)) => take(it.partition(), it.offset(), it.key(), it.payload()),
             // Nobody writes any more: an end is told once.
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-            Some(Err(error)) => panic!("{topic}: {error}"),
+            Some(Err(error)) => panic!("{topics:?}: {error}"),
             None => {}
         }
     }

@@ -129,7 +129,7 @@ impl Check<'_> {
         // Of a wallet: the last sequence, its balance, its partition.
         let mut wallets: FxHashMap<u64, (u64, i64, i32)> = FxHashMap::default();
         let topic = self.load.topic("balance-events");
-        reading::read(&topic, |partition, _, key, value| {
+        reading::read(&[topic], |partition, _, key, value| {
             let Some((it, number)) = self.event::<Balance<'_>>("BALANCE_UPDATED", value, &mut ids) else { return };
             let Some((delta, bit)) = self.leg(number, it.wallet_id, it.transaction_id) else {
                 return self.fault(|| format!("an update of no leg: wallet {}, transaction {}", it.wallet_id, it.transaction_id));
@@ -152,7 +152,7 @@ impl Check<'_> {
     fn notifications(&mut self) {
         let (mut seen, mut ids) = (self.seen(), FxHashSet::default());
         let topic = self.load.topic("notification-events");
-        reading::read(&topic, |_, _, key, value| {
+        reading::read(&[topic], |_, _, key, value| {
             let Some((it, number)) = self.event::<Notification<'_>>("NOTIFICATION_REQUESTED", value, &mut ids) else { return };
             let leg = self.leg(number, it.wallet_id, it.transaction_id);
             let right = leg.is_some_and(|(delta, _)| model::parts(it.amount) == Some(delta.abs()))
@@ -183,7 +183,7 @@ impl Check<'_> {
         let (mut seen, mut ids) = (self.seen(), FxHashSet::default());
         let mut users: FxHashMap<u64, (u64, u64)> = FxHashMap::default();
         let topic = self.load.topic("session-events");
-        reading::read(&topic, |_, _, key, value| {
+        reading::read(&[topic], |_, _, key, value| {
             let Some((it, number)) = self.event::<Counted<'_>>("SESSION_COUNTED", value, &mut ids) else { return };
             let of = self.load.session(number);
             let (logins, sessions) = users.entry(of.user).or_default();
@@ -210,7 +210,7 @@ impl Check<'_> {
             *left.entry((key.clone(), value.clone())).or_default() += 1;
         }
         let topic = format!("{}.dlq", self.load.input());
-        reading::read(&topic, |_, _, key, value| {
+        reading::read(&[topic], |_, _, key, value| {
             self.records += 1;
             let (key, value) = (key.unwrap_or_default().to_vec(), value.unwrap_or_default().to_vec());
             let text = String::from_utf8_lossy(&value).into_owned();

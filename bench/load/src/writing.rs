@@ -27,7 +27,10 @@ pub fn command(options: &Options) {
     }
     producer.flush(REQUEST).expect("all records are written");
     let counts = counts(&load, from, to);
-    println!("{}", serde_json::json!({"records": to - from, "events": counts.0, "outputs": counts.1, "seconds": start.elapsed().as_secs_f64()}));
+    println!(
+        "{}",
+        serde_json::json!({"records": to - from, "events": counts.0, "outputs": counts.1, "seconds": start.elapsed().as_secs_f64()})
+    );
 }
 
 /// The events that take effect, and the outputs that each output topic has of them.
