@@ -10,7 +10,6 @@ pub mod http;
 mod kafka;
 mod memory;
 mod mistakes;
-mod null;
 mod operate;
 pub mod out;
 mod progress;

@@ -1,5 +1,7 @@
 //! `goyt run`: runs the topologies until it is told to stop. Says what it is going to do before it does it.
 
+pub mod null;
+
 use std::io::IsTerminal as _;
 
 use clap::Args;
@@ -7,7 +9,7 @@ use clap::Args;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
 use crate::cli::signals;
-use crate::cli::{Paths, application, describe, kafka, null, out, plan};
+use crate::cli::{Paths, application, describe, kafka, out, plan};
 use crate::config::{LogFormat, Settings, reference};
 use crate::engine::plan::Plan;
 use crate::telemetry::logging;
