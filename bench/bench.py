@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 sys.dont_write_bytecode = True
 import arms  # noqa: E402
@@ -76,9 +77,11 @@ def run(mode, chosen, results, path):
             started = time.time()
             try:
                 figures = getattr(bench, "part_" + part)()
-            except Void as void:
+            except Exception as void:  # half an hour is not to be lost for one part
                 # Its processes are gone; the next part makes its topics anew.
-                say("VOID: %s: %s" % (part, void))
+                if not isinstance(void, Void):
+                    traceback.print_exc()
+                say("VOID: %s: %s" % (part, void or type(void).__name__))
                 results.setdefault("void", {})[part] = str(void)
                 failed = True
                 continue

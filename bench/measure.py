@@ -118,7 +118,11 @@ class Watch:
         self.process = subprocess.Popen(load_command("watch", options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.pids, self.moves, self.queue = pids, [], queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.base = self.queue.get(timeout=60)[1]
+        try:
+            self.base = self.queue.get(timeout=60)[1]
+        except queue.Empty:
+            self.process.kill()
+            raise Void("the outputs can't be watched")
 
     def _read(self):
         for line in self.process.stdout:

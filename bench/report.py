@@ -137,7 +137,7 @@ def goals(results):
     ]:
         a, b = pick(GOYT), pick(KS)
         value = ratio(a, b)
-        row(what, value, drain and "%.2f (%.1f / %.1f us)" % (value, a, b), bar[::-1], goal[::-1])
+        row(what, value, drain and "%.2f (%.1f / %.1f µs)" % (value, a, b), bar[::-1], goal[::-1])
     value = besides(drain, GOYT)
     row("records written per event besides outputs and repartition", value, drain and "%.2f (Kafka Streams %.2f)" % (value, besides(drain, KS)),
         at_most(2.5), at_most(0.5))
@@ -151,7 +151,7 @@ def goals(results):
                 at_most(0.6), at_most(0.35))
         value = a and b and ratio(a["worker_us"] + a["broker_us"], b["worker_us"] + b["broker_us"])
         row("worker + broker CPU per event at that latency, %d/s" % paced["rate"], value,
-            value and "%.2f (%.0f / %.0f us)" % (value, a["worker_us"] + a["broker_us"], b["worker_us"] + b["broker_us"]), ("", None), ("", None))
+            value and "%.2f (%.0f / %.0f µs)" % (value, a["worker_us"] + a["broker_us"], b["worker_us"] + b["broker_us"]), ("", None), ("", None))
     row("instructions per event on the core path (`make guard`)", None, "", at_most(15_000), at_most(6_000))
     a, b = of(drain, GOYT, "peak_mb"), of(drain, KS, "peak_mb")
     value = ratio(a, b)
@@ -192,7 +192,7 @@ def growths(growth):
 
 
 def compared(low, high):
-    return high / low, "%.2f (%.1f -> %.1f us)" % (high / low, low, high)
+    return high / low, "%.2f (%.1f -> %.1f µs)" % (high / low, low, high)
 
 
 def millions(number):

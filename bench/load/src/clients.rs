@@ -1,13 +1,16 @@
 //! Kafka clients, as every command needs them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
 use rdkafka::producer::BaseProducer;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// How long one request may take.
 pub const REQUEST: Duration = Duration::from_secs(30);
+
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Properties to begin with.
 pub fn client() -> ClientConfig {
@@ -48,14 +51,26 @@ pub fn consumer() -> BaseConsumer {
 
 /// The partitions of a topic; none when it does not exist.
 pub fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
-    let metadata = consumer.fetch_metadata(Some(topic), REQUEST).expect("metadata");
+    let metadata = retried(|| consumer.fetch_metadata(Some(topic), REQUEST));
     let found = metadata.topics().iter().filter(|it| it.name() == topic && it.error().is_none());
     found.flat_map(|it| it.partitions().iter().map(rdkafka::metadata::MetadataPartition::id)).collect()
 }
 
 /// The first offset and the last stable one.
 pub fn bounds(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
-    consumer.fetch_watermarks(topic, partition, REQUEST).expect("watermarks")
+    retried(|| consumer.fetch_watermarks(topic, partition, REQUEST))
+}
+
+/// Asks again for a while: a topic that was made just now has no leader yet.
+fn retried<T>(ask: impl Fn() -> KafkaResult<T>) -> T {
+    let until = Instant::now() + REQUEST;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        std::thread::sleep(RETRY_PAUSE);
+    }
 }
 
 /// Begins to read each of the partitions from an offset.
