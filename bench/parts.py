@@ -16,7 +16,7 @@ NULL_TOLERANCE = 0.03
 # Each once forward and once backward: what drifts while they run, such as a broker that warms up, meets all alike.
 ABBA = ["kafka-streams", "null", "goyt", "goyt", "null", "kafka-streams"]
 FULL = {
-    "warm": 1_000_000, "drain": 2_000_000, "sessions": 1_000_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
+    "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
     "intervals": {"kafka-streams": [100, 30], "goyt": [100, 20]}, "pace_abba": True, "restart": [1_000_000, 5_000_000], "kills": 3,
     "peer_restart": [1_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
     "topologies": [1, 8],
