@@ -13,7 +13,7 @@ PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/ma
 WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
-.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak chaos broker broker-stop clean-broker release deb check-deb check-deploy check-fresh
+.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak chaos broker broker-stop clean-broker release deb check-deb check-deploy check-fresh bench bench-quick
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,12 @@ chaos: build-tests ## Faults on a real Kafka, each many times (about half an hou
 	@rm -f $(CHAOS_REPORT)
 	$(CHAOS) CHAOS_REPORT=$(CHAOS_REPORT) scripts/kafka.sh run $(CARGO) test --release --no-fail-fast \
 		--test broker --test kafka_adapter -- chaos:: late_requests:: ; status=$$?; cat $(CHAOS_REPORT); exit $$status
+
+bench: setup ## Measure against Kafka Streams and the limit; writes docs/performance.md (half an hour; BENCH_PARTS: see bench/README.md)
+	python3 bench/bench.py
+
+bench-quick: setup ## The same, small and in minutes, to see that it works: target/bench/quick.md
+	python3 bench/bench.py --quick
 
 broker: setup ## Start a Kafka for development at 127.0.0.1:9092 (KAFKA_PORT, KAFKA_DATA: see scripts/kafka.sh)
 	@scripts/kafka.sh start

@@ -162,6 +162,35 @@ fn a_record_takes_effect_once_and_a_bad_one_is_a_dead_letter() {
 }
 
 #[test]
+fn without_logic_the_outputs_of_the_first_records_come_again_and_nothing_is_kept() {
+    const LEARNED: u32 = 2_000;
+    let driver = TopologyDriver::new(counting(), 1, NOW);
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    worker.tasks_mut().iter_mut().for_each(|it| it.task.without_logic());
+    (0..LEARNED).for_each(|id| send(&driver, event(id, "a", 1)));
+    driver.run_until_idle(&mut worker).unwrap();
+    let learned: Vec<String> = (1..=LEARNED).map(|sum| format!("a={sum}")).collect();
+    let sorted = |mut all: Vec<String>| {
+        all.sort();
+        all
+    };
+    assert_eq!(values(&driver, "out"), sorted(learned.clone()));
+    // What comes now is not looked at.
+    for _ in 0..50 {
+        send(&driver, Content { key: None, value: Some(b"no json".to_vec()), headers: Vec::new(), timestamp: NOW });
+    }
+    driver.run_until_idle(&mut worker).unwrap();
+    assert_eq!(values(&driver, "out"), sorted(learned.iter().chain(&learned[..50]).cloned().collect()));
+    for topic in driver.topics(Role::Changelog).iter().chain(&driver.topics(Role::DeadLetter)) {
+        assert!(driver.cluster.read_all(topic).unwrap().is_empty(), "{topic}");
+    }
+    assert!(driver.stores.entries("counting.by-k_0", "sums").is_none_or(|it| it.is_empty()));
+    assert!(worker.is_idle(), "the positions are committed");
+}
+
+#[test]
 fn a_crash_at_any_round_loses_and_doubles_nothing() {
     for crash_after in 1..40 {
         let driver = TopologyDriver::new(counting(), 3, NOW);

@@ -28,8 +28,9 @@ pub struct Options {
     /// Create missing input topics, too, with 6 partitions
     #[arg(long)]
     pub create_topics: bool,
-    /// Read, write and commit without the logic of the topologies: the limit to measure against
-    #[arg(long)]
+    /// For measurements: read, write and commit without the logic. Each task writes again and again what its first 2,000 records
+    /// wrote, which means nothing: application.id must end in -null, and what is written to must be empty
+    #[arg(long, hide_short_help = true)]
     pub null: bool,
     /// At the end, keep the place in the group for session.timeout.ms: for a restart that moves no partition
     #[arg(long)]

@@ -13,6 +13,7 @@ use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
 use crate::cli::application::{self, LOOK_EVERY, Options, Site};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::run::null;
 use crate::cli::signals::Stop;
 use crate::cli::{cluster, http};
 use crate::config::Settings;
@@ -57,9 +58,12 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let Some(states) = prepare_topics(settings, &plan, options, stop, &clock)? else { return Ok(Exit::OK) };
     let partitions: Vec<i32> = states.iter().map(|it| it.found.unwrap_or(0)).collect();
     let partitions = known.get_or_init(|| partitions).clone();
+    let clients = cluster::clients(settings, &instance);
+    if options.null {
+        null::check_topics(settings, &plan, &partitions, &KafkaAccess::new(&clients))?;
+    }
     let open = Arc::new(Mutex::new(BTreeSet::new()));
     let report = application::report(&open);
-    let clients = cluster::clients(settings, &instance);
     let worlds = worlds(&clients, &plan, stores, &report, &board);
     let delay = settings.state_cleanup_delay;
     let site = Site {

@@ -1,5 +1,7 @@
 //! `goyt run`: runs the topologies until it is told to stop. Says what it is going to do before it does it.
 
+pub mod null;
+
 use std::io::IsTerminal as _;
 
 use clap::Args;
@@ -41,6 +43,9 @@ impl Run {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let threads = self.threads.iter().map(|it| ("--threads", "num.stream.threads", it.clone()));
         let settings = self.settings.load(&threads.collect::<Vec<_>>())?;
+        if self.options.null {
+            null::check_name(&settings)?;
+        }
         let plan = plan(&self.paths, &settings)?;
         logging::init(log_format(&settings));
         announce(&settings, &plan, self.options);
@@ -77,6 +82,9 @@ fn announce(settings: &Settings, plan: &Plan, options: application::Options) {
             topologies = topologies.join(","),
             "starting"
         );
+        if options.null {
+            tracing::warn!("{}", null::WARNING);
+        }
         return;
     }
     for line in announcement(settings, plan, options) {
@@ -89,6 +97,6 @@ fn announcement(settings: &Settings, plan: &Plan, options: application::Options)
     let instance = settings.instance_id.as_ref().map(|it| format!(", instance {it}")).unwrap_or_default();
     let head = format!("goyt {}: application {}{instance}, {workers}", env!("CARGO_PKG_VERSION"), settings.application_id);
     let place = format!("Kafka at {}, state in {}", settings.bootstrap_servers, settings.state_dir.display());
-    let null = options.null.then(|| "without the logic of the topologies (--null): nothing that is written means anything".to_owned());
+    let null = options.null.then(|| null::WARNING.to_owned());
     [head, place].into_iter().chain(null).chain(describe::lines(plan)).collect()
 }

@@ -269,7 +269,9 @@ impl Tasks {
             }
             let plan = Arc::new(plan);
             let mut task = Task::new(Arc::clone(&plan), source.partition, self.cache_bytes);
-            task.null = self.null;
+            if self.null {
+                task.without_logic();
+            }
             if self.open.iter().any(|it| it.task.id == task.id) {
                 continue;
             }

@@ -52,6 +52,16 @@ fn help_of_each_command_shows_its_flags_with_examples() {
 }
 
 #[test]
+fn without_its_name_null_is_refused() {
+    insta::assert_snapshot!(shown(&goyt(root(), &["run", "--null", "--application-id", "shop"], &[])), @r"
+    exit 2
+    --- stderr
+    --null writes records that mean nothing, and shop (application.id) may be in use
+      hint: give it a name of its own that ends in -null: --application-id shop-null
+    ");
+}
+
+#[test]
 fn long_help_of_run_lists_every_setting() {
     let output = goyt(root(), &["run", "--help"], &[]);
     let text = String::from_utf8(output.stdout).unwrap();

@@ -107,6 +107,21 @@ impl Effects {
         OutputWriter { effects: self, key: None, value: None, first_header }
     }
 
+    /// Adds the output at an index of others once more; `anew`: with this timestamp and cause.
+    pub fn repeat(&mut self, others: &Self, index: usize, anew: Option<(Millis, (TopicPartition, Offset))>) {
+        let Some(it) = others.get(index) else { return };
+        let mut output = self.output();
+        if let Some(key) = it.key {
+            output.key(|bytes| bytes.extend_from_slice(key));
+        }
+        if let Some(value) = it.value {
+            output.value(|bytes| bytes.extend_from_slice(value));
+        }
+        others.headers(index).for_each(|(name, value)| output.header(name, value));
+        let (timestamp, cause) = anew.unwrap_or((it.timestamp, it.cause));
+        output.send(it.topic, it.partition, timestamp, cause);
+    }
+
     /// The output at an index.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<OutputRef<'_>> {

@@ -19,6 +19,7 @@ use crate::engine::state::{Committed, StoreError, dedup_keys};
 use crate::engine::value::Value;
 use dead_letter::Refusal;
 use effects::Effects;
+use null::Null;
 pub use tally::{EVENT_TIMES_MAX, Outcome, Outcomes, Tally};
 
 /// A task.
@@ -32,8 +33,8 @@ pub struct Task {
     pub partition: i32,
     /// Its state, not committed over committed.
     pub overlay: Overlay,
-    /// Whether it only reads and writes: `goyt run --null`.
-    pub null: bool,
+    /// What it writes without logic: `goyt run --null`.
+    null: Option<Box<Null>>,
     /// What became of its records since the last seal.
     pub tally: Tally,
     /// The next record to process.
@@ -61,7 +62,7 @@ impl Task {
         Self {
             id: plan.task_id(partition),
             overlay: Overlay::new(&cached, cache_bytes),
-            null: false,
+            null: None,
             tally: Tally::default(),
             position: None,
             stream_time: Millis::MIN,
@@ -73,6 +74,11 @@ impl Task {
             plan,
             partition,
         }
+    }
+
+    /// From now on it only reads and writes: `goyt run --null`.
+    pub fn without_logic(&mut self) {
+        self.null = Some(Box::default());
     }
 
     /// Processes the next record of the task's partition. `undecodable`: an earlier reader of the topic wrote its dead letter.
@@ -91,12 +97,13 @@ impl Task {
     ) -> Result<Outcome, Stop> {
         let mark = effects.mark();
         let timestamp = record.timestamp.filter(|it| 0 <= *it).map_or(now, |it| it.min(now));
-        if self.null {
-            null::process(&self.plan, &record, timestamp, effects);
+        if let Some(null) = self.null.as_mut().filter(|it| it.has_learned()) {
+            null.write(&record, timestamp, effects);
             self.position = Some(record.offset + 1);
             self.tally.count(Outcome::Processed);
             return Ok(Outcome::Processed);
         }
+        let before = effects.len();
         let refusal = self.refused.get(&record.offset).cloned();
         let outcome = match refusal {
             Some(refusal) => {
@@ -124,6 +131,9 @@ impl Task {
                 }
             },
         };
+        if let Some(null) = &mut self.null {
+            null.learn(effects, before);
+        }
         self.position = Some(record.offset + 1);
         self.tally.count(outcome);
         Ok(outcome)
@@ -223,6 +233,13 @@ impl Task {
     /// # Errors
     /// When the state failed.
     pub fn seal(&mut self, committed: &mut dyn Sweep, mut write: impl FnMut(usize, &[u8], Option<&[u8]>)) -> Result<(), StoreError> {
+        if let Some(null) = &self.null {
+            // What it learns from goes to no changelog, and is not needed any more when it has.
+            if null.has_learned() {
+                self.overlay.discard();
+            }
+            return Ok(());
+        }
         let plan = Arc::clone(&self.plan);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {
