@@ -347,16 +347,27 @@ pub struct Aggregate {
 pub struct Emit {
     /// Where it goes.
     pub to: TopicId,
-    /// `eventType`.
-    pub event_type: String,
-    /// `metadata.version`, such as `1.0`.
-    pub version: String,
+    /// What stands before its id, as JSON: its `eventType`.
+    pub head: Vec<u8>,
+    /// What stands behind its `timestamp`, as JSON: its `metadata`.
+    pub tail: Vec<u8>,
     /// The record's key: one part, written as text.
     pub key: Option<Expr>,
     /// Its own fields, in order.
-    pub value: Vec<(String, Output)>,
+    pub value: Vec<Field>,
     /// Name space of its ids: made from the topology and the step.
     pub namespace: u128,
+}
+
+/// A field that is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What stands before its value, as JSON: the comma, if there is one, and its name.
+    pub lead: Vec<u8>,
+    /// Its value.
+    pub value: Output,
 }
 
 /// A value of an emitted field.
@@ -365,5 +376,5 @@ pub enum Output {
     /// A scalar.
     Value(Expr),
     /// An object.
-    Object(Vec<(String, Output)>),
+    Object(Vec<Field>),
 }

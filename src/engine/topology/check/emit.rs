@@ -4,7 +4,8 @@ use super::{Checking, Way};
 use crate::engine::expr::Expr;
 use crate::engine::expr::checked::Checked;
 use crate::engine::expr::names::known_names;
-use crate::engine::plan::{Emit, Operator, Output};
+use crate::engine::json::encode;
+use crate::engine::plan::{Emit, Field, Operator, Output};
 use crate::engine::schema::{Kind, ObjectSchema, Property};
 use crate::engine::topology::reading::Reading;
 use crate::engine::topology::steps::EmitSpec;
@@ -33,8 +34,8 @@ impl Checking<'_, '_> {
         let name = format!("{}/{id}", self.out.name);
         Some(Operator::Emit(Emit {
             to: topic,
-            event_type: event.event_type.clone(),
-            version: format!("{}.0", event.major),
+            head: [b"{\"eventType\":", &*json(&event.event_type), b",\"eventId\":\""].concat(),
+            tail: metadata(&self.out.name, event.major),
             key: match key {
                 None => None,
                 Some(key) => Some(key?.expr),
@@ -45,7 +46,7 @@ impl Checking<'_, '_> {
     }
 
     /// The fields of an object.
-    fn object(&mut self, node: &Node, schema: Option<&ObjectSchema>, way: &Way, root: bool) -> Option<Vec<(String, Output)>> {
+    fn object(&mut self, node: &Node, schema: Option<&ObjectSchema>, way: &Way, root: bool) -> Option<Vec<Field>> {
         let fields = Reading { mistakes: self.mistakes }.map(node, "the value")?;
         let mut outputs = Vec::new();
         for (key, node) in fields.entries {
@@ -59,7 +60,10 @@ impl Checking<'_, '_> {
                 let hint = format!("add it to the schema, or correct it: {}", known_names(&key.text, "fields", known));
                 self.mistakes.add(key.span.clone(), format!("the event's schema has no field `{}`", key.text), hint);
             }
-            outputs.extend(self.field(node, property, way).map(|it| (key.text.clone(), it)));
+            // At the root there is always something before it.
+            let comma = if root || !outputs.is_empty() { "," } else { "" };
+            let lead = [comma.as_bytes(), &json(&key.text), b":"].concat();
+            outputs.extend(self.field(node, property, way).map(|value| Field { name: key.text.clone(), lead, value }));
         }
         for property in schema.iter().flat_map(|it| &it.properties) {
             let written = root && ENVELOPE.contains(&property.name.as_str());
@@ -154,6 +158,17 @@ impl Checking<'_, '_> {
             }
         }
     }
+}
+
+/// What stands behind the `timestamp`.
+fn metadata(source: &str, major: u32) -> Vec<u8> {
+    [b",\"metadata\":{\"source\":", &*json(source), b",\"version\":", &*json(&format!("{major}.0")), b"}}"].concat()
+}
+
+fn json(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode::string(text, &mut bytes);
+    bytes
 }
 
 /// Why a literal is not what the schema allows.
