@@ -7,8 +7,9 @@ use crate::engine::value::Value;
 
 /// Appends a JSON string.
 pub fn string(text: &str, into: &mut Vec<u8>) {
-    let plain = text.bytes().all(|it| 0x20 <= it && it != b'"' && it != b'\\');
-    if plain {
+    // All bytes are looked at, so that many can be at once: nearly all texts are plain to their end.
+    let special = text.bytes().fold(false, |special, it| special | (it < 0x20) | (it == b'"') | (it == b'\\'));
+    if !special {
         into.push(b'"');
         into.extend_from_slice(text.as_bytes());
         into.push(b'"');
@@ -60,23 +61,7 @@ pub fn uuid(it: u128, into: &mut Vec<u8>) {
 }
 
 fn integer(it: i64, into: &mut Vec<u8>) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    let mut rest = it.unsigned_abs();
-    loop {
-        at -= 1;
-        if let Some(place) = digits.get_mut(at) {
-            *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if it < 0 {
-        into.push(b'-');
-    }
-    into.extend_from_slice(digits.get(at..).unwrap_or_default());
+    into.extend_from_slice(itoa::Buffer::new().format(it).as_bytes());
 }
 
 fn time(micros: i64, into: &mut Vec<u8>) {
