@@ -14,8 +14,8 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, emit: &Emit) -> Result<N
     let mut fault = None;
     let mut output = flow.effects.output();
     if let Some(key) = &emit.key {
-        match eval::eval(key, slots) {
-            Ok(Value::Null) => {}
+        match eval::look(key, slots) {
+            Ok(key) if *key == Value::Null => {}
             Ok(key) => output.key(|it| encode::text(&key, it)),
             Err(it) => fault = Some(it),
         }
@@ -49,7 +49,7 @@ fn fields(fields: &[Field], slots: &[Value<'_>], into: &mut Vec<u8>) -> Result<(
     for field in fields {
         into.extend_from_slice(&field.lead);
         match &field.value {
-            Output::Value(expr) => encode::value(&eval::eval(expr, slots)?, into),
+            Output::Value(expr) => encode::value(&*eval::look(expr, slots)?, into),
             Output::Object(inner) => {
                 into.push(b'{');
                 self::fields(inner, slots, into)?;
