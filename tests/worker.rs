@@ -23,7 +23,7 @@ fn topic(name: &str, role: Role) -> Topic {
 }
 
 fn property(name: &str, kind: Kind, slot: Option<u16>) -> Property {
-    Property { name: name.into(), required: true, nullable: false, kind, slot }
+    Property { slot, ..Property::new(name, kind) }
 }
 
 /// Counts events by `k`, behind a repartition; events with a negative `n` are rejected, and each id counts once a day.
