@@ -2,14 +2,13 @@
 
 use std::io::Write as _;
 
+use super::reader::plain;
 use crate::engine::decimal;
 use crate::engine::value::Value;
 
 /// Appends a JSON string.
 pub fn string(text: &str, into: &mut Vec<u8>) {
-    // All bytes are looked at, so that many can be at once: nearly all texts are plain to their end.
-    let special = text.bytes().fold(false, |special, it| special | (it < 0x20) | (it == b'"') | (it == b'\\'));
-    if !special {
+    if plain(text.as_bytes()) == text.len() {
         into.push(b'"');
         into.extend_from_slice(text.as_bytes());
         into.push(b'"');

@@ -174,7 +174,7 @@ impl From<&serde_json::Error> for Unreadable {
 }
 
 /// How many bytes there are before one that can't stand in a string as it is. Eight are looked at together, as one number.
-fn plain(bytes: &[u8]) -> usize {
+pub(super) fn plain(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);

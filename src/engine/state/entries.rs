@@ -114,6 +114,9 @@ impl Entries {
     }
 
     fn find(&self, key: Key<'_>) -> Option<usize> {
+        if self.entries.is_empty() {
+            return None;
+        }
         let is = |it: &usize| self.entries.get(*it).is_some_and(|it| it.hash == key.hash && self.span(it.key) == key.bytes);
         self.table.find(key.hash, is).copied()
     }
