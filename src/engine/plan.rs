@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::expr::{Expr, Otherwise, Slot};
+use crate::engine::json::encode;
 use crate::engine::record::TopicId;
 use crate::engine::schema::ObjectSchema;
 use crate::engine::value::Type;
@@ -368,6 +369,31 @@ pub struct Field {
     pub lead: Vec<u8>,
     /// Its value.
     pub value: Output,
+}
+
+impl Emit {
+    /// What stands before the id of an event and behind its timestamp: [`Emit::head`] and [`Emit::tail`].
+    #[must_use]
+    pub fn envelope(event_type: &str, source: &str, version: &str) -> (Vec<u8>, Vec<u8>) {
+        let mut head = b"{\"eventType\":".to_vec();
+        encode::string(event_type, &mut head);
+        head.extend_from_slice(b",\"eventId\":\"");
+        let mut tail = b",\"metadata\":{\"source\":".to_vec();
+        encode::string(source, &mut tail);
+        tail.extend_from_slice(b",\"version\":");
+        encode::string(version, &mut tail);
+        tail.extend_from_slice(b"}}");
+        (head, tail)
+    }
+}
+
+impl Field {
+    /// A field, the first one of its object or behind others.
+    #[must_use]
+    pub fn new(first: bool, name: &str, value: Output) -> Self {
+        let comma: &[u8] = if first { b"" } else { b"," };
+        Self { name: name.to_owned(), lead: [comma, &encode::lead(name)].concat(), value }
+    }
 }
 
 /// A value of an emitted field.

@@ -17,7 +17,7 @@ pub struct Property {
     /// Its name.
     pub name: String,
     /// Its name and the colon, as compact JSON has them.
-    pub lead: String,
+    pub lead: Vec<u8>,
     /// Whether it must be there.
     pub required: bool,
     /// Whether it may be null.
@@ -32,10 +32,7 @@ impl Property {
     /// A property that must be there and goes to no slot.
     #[must_use]
     pub fn new(name: &str, kind: Kind) -> Self {
-        let mut lead = Vec::new();
-        encode::string(name, &mut lead);
-        let lead = String::from_utf8_lossy(&lead).into_owned() + ":";
-        Self { name: name.to_owned(), lead, required: true, nullable: false, kind, slot: None }
+        Self { name: name.to_owned(), lead: encode::lead(name), required: true, nullable: false, kind, slot: None }
     }
 }
 

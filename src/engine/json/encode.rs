@@ -18,6 +18,15 @@ pub fn string(text: &str, into: &mut Vec<u8>) {
     }
 }
 
+/// A name and the colon behind it, as compact JSON has them.
+#[must_use]
+pub fn lead(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    string(name, &mut bytes);
+    bytes.push(b':');
+    bytes
+}
+
 /// Appends a value: integers and booleans bare, all else as strings (amounts are never JSON numbers), lists as they were.
 pub fn value(value: &Value<'_>, into: &mut Vec<u8>) {
     match value {

@@ -64,10 +64,10 @@ impl<'r> Reader<'r> {
     }
 
     /// Within an object: takes what comes next when it is this name and colon in compact JSON.
-    pub(super) fn lead(&mut self, first: bool, lead: &str) -> bool {
+    pub(super) fn lead(&mut self, first: bool, lead: &[u8]) -> bool {
         let comma = usize::from(!first);
         let bytes = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let is_next = (first || bytes.first() == Some(&b',')) && bytes.get(comma..).is_some_and(|it| it.starts_with(lead.as_bytes()));
+        let is_next = (first || bytes.first() == Some(&b',')) && bytes.get(comma..).is_some_and(|it| it.starts_with(lead));
         if is_next {
             self.at += comma + lead.len();
         }
@@ -179,7 +179,7 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         // The lowest bit that is set is right; bits above it may be set by a borrow.
-        let special = below(word, 0x20) | below(word ^ EACH * u64::from(b'"'), 1) | below(word ^ EACH * u64::from(b'\\'), 1);
+        let special = below(word, 0x20) | below(word ^ each(b'"'), 1) | below(word ^ each(b'\\'), 1);
         if special != 0 {
             return index * 8 + usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
         }
@@ -188,12 +188,14 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
-/// A one in each byte.
-const EACH: u64 = 0x0101_0101_0101_0101;
+/// The same byte eight times.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
 
 /// The highest bit of each byte that is less than `limit`.
-const fn below(word: u64, limit: u64) -> u64 {
-    word.wrapping_sub(EACH * limit) & !word & (EACH * 0x80)
+const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(each(limit)) & !word & each(0x80)
 }
 
 #[cfg(test)]

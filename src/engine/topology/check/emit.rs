@@ -4,7 +4,6 @@ use super::{Checking, Way};
 use crate::engine::expr::Expr;
 use crate::engine::expr::checked::Checked;
 use crate::engine::expr::names::known_names;
-use crate::engine::json::encode;
 use crate::engine::plan::{Emit, Field, Operator, Output};
 use crate::engine::schema::{Kind, ObjectSchema, Property};
 use crate::engine::topology::reading::Reading;
@@ -32,10 +31,11 @@ impl Checking<'_, '_> {
         let (to, event) = (emit.to?, emit.event.as_ref()?);
         let topic = self.output(to.text, &to.node.span);
         let name = format!("{}/{id}", self.out.name);
+        let (head, tail) = Emit::envelope(&event.event_type, &self.out.name, &format!("{}.0", event.major));
         Some(Operator::Emit(Emit {
             to: topic,
-            head: [b"{\"eventType\":", &*json(&event.event_type), b",\"eventId\":\""].concat(),
-            tail: metadata(&self.out.name, event.major),
+            head,
+            tail,
             key: match key {
                 None => None,
                 Some(key) => Some(key?.expr),
@@ -60,10 +60,9 @@ impl Checking<'_, '_> {
                 let hint = format!("add it to the schema, or correct it: {}", known_names(&key.text, "fields", known));
                 self.mistakes.add(key.span.clone(), format!("the event's schema has no field `{}`", key.text), hint);
             }
-            // At the root there is always something before it.
-            let comma = if root || !outputs.is_empty() { "," } else { "" };
-            let lead = [comma.as_bytes(), &json(&key.text), b":"].concat();
-            outputs.extend(self.field(node, property, way).map(|value| Field { name: key.text.clone(), lead, value }));
+            // At the root the envelope stands before it.
+            let first = outputs.is_empty() && !root;
+            outputs.extend(self.field(node, property, way).map(|value| Field::new(first, &key.text, value)));
         }
         for property in schema.iter().flat_map(|it| &it.properties) {
             let written = root && ENVELOPE.contains(&property.name.as_str());
@@ -158,17 +157,6 @@ impl Checking<'_, '_> {
             }
         }
     }
-}
-
-/// What stands behind the `timestamp`.
-fn metadata(source: &str, major: u32) -> Vec<u8> {
-    [b",\"metadata\":{\"source\":", &*json(source), b",\"version\":", &*json(&format!("{major}.0")), b"}}"].concat()
-}
-
-fn json(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode::string(text, &mut bytes);
-    bytes
 }
 
 /// Why a literal is not what the schema allows.
