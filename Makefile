@@ -13,7 +13,7 @@ PROGRAMS = $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/ma
 WITHOUT_BROKER = --lib --bins $(addprefix --test ,$(filter-out $(WITH_BROKER),$(PROGRAMS)))
 STATIC := $(TARGET)/static
 
-.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak chaos broker broker-stop clean-broker release deb check-deb check-deploy check-fresh bench bench-quick
+.PHONY: help demo demo-kafka setup build test build-tests check fmt lint doc unit sim mutants fix run fuzz soak chaos broker broker-stop clean-broker release deb check-deb check-deploy check-fresh bench bench-quick guard
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ doc: setup-build ## Check the documentation of the code
 
 unit: setup-build ## Run the tests that need no Kafka
 	$(CARGO) test --release --quiet $(WITHOUT_BROKER)
+
+guard: setup-build ## Compare instructions and allocations of one event with benches/guard.txt (needs valgrind; UPDATE=1 writes it)
+	UPDATE=$(UPDATE) scripts/guard.sh $(CARGO)
 
 sim: build ## Run the shipped topologies under faults, SEEDS of them (1000)
 	$(TARGET)/release/goyt sim topologies/ --seeds $(or $(SEEDS),1000)

@@ -287,6 +287,7 @@ fn report(faults: impl IntoIterator<Item = String>) {
 fn all_sources() -> Vec<Source> {
     let mut sources = sources("src");
     sources.extend(self::sources("tests"));
+    sources.extend(self::sources("benches"));
     sources
 }
 

@@ -8,7 +8,8 @@ use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::partition::Content;
 use goyt::engine::expr::{Arithmetic, Comparison, Expr, Otherwise};
 use goyt::engine::plan::{
-    Aggregate, Binding, Decode, Emit, EventPlan, Late, Layout, Operator, Output, Plan, Role, Step, StoreKind, StorePlan, Subtopology, Topic,
+    Aggregate, Binding, Decode, Emit, EventPlan, Field, Late, Layout, Operator, Output, Plan, Role, Step, StoreKind, StorePlan,
+    Subtopology, Topic,
 };
 use goyt::engine::record::TopicId;
 use goyt::engine::schema::{Kind, ObjectSchema, Property};
@@ -23,12 +24,14 @@ fn topic(name: &str, role: Role) -> Topic {
 }
 
 fn property(name: &str, kind: Kind, slot: Option<u16>) -> Property {
-    Property { name: name.into(), required: true, nullable: false, kind, slot }
+    Property { slot, ..Property::new(name, kind) }
 }
 
 /// Counts events by `k`, behind a repartition; events with a negative `n` are rejected, and each id counts once a day.
 #[expect(clippy::too_many_lines, reason = "one plan, written out")]
 fn counting() -> Arc<Plan> {
+    let (head, tail) = Emit::envelope("SUM", "counting", "1.0");
+    let field = |name: &str, slot| Field::new(false, name, Output::Value(Expr::Slot(slot)));
     let string = || Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() };
     let metadata = ObjectSchema { properties: vec![property("source", string(), None), property("version", string(), None)] };
     let fields = ObjectSchema {
@@ -85,10 +88,10 @@ fn counting() -> Arc<Plan> {
                 "out",
                 Operator::Emit(Emit {
                     to: TopicId(1),
-                    event_type: "SUM".into(),
-                    version: "1.0".into(),
+                    head,
+                    tail,
                     key: Some(Expr::Slot(0)),
-                    value: vec![("k".into(), Output::Value(Expr::Slot(0))), ("sum".into(), Output::Value(Expr::Slot(3)))],
+                    value: vec![field("k", 0), field("sum", 3)],
                     namespace: 1,
                 }),
             ),

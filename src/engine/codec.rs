@@ -81,11 +81,11 @@ pub fn write_key(value: &Value<'_>, into: &mut Vec<u8>) {
         Value::Int(it) | Value::Time(it) => into.extend_from_slice(&(it ^ i64::MIN).to_be_bytes()),
         Value::Uuid(it) => into.extend_from_slice(&it.to_be_bytes()),
         Value::Str(it) | Value::Json(it) => {
-            for byte in it.bytes() {
-                into.push(byte);
-                if byte == 0 {
-                    into.push(0xFF);
+            for (index, part) in it.as_bytes().split(|it| *it == 0).enumerate() {
+                if index != 0 {
+                    into.extend_from_slice(&[0, 0xFF]);
                 }
+                into.extend_from_slice(part);
             }
             into.extend_from_slice(&[0, 1]);
         }
@@ -186,20 +186,38 @@ fn read_escaped(bytes: &mut &[u8]) -> Option<String> {
 }
 
 fn write_unsigned(mut number: u128, into: &mut Vec<u8>) {
-    loop {
-        let low = u8::try_from(number & 0x7F).unwrap_or(0);
-        number >>= 7;
-        if number == 0 {
-            return into.push(low);
+    // Nearly all fit into 64 bits, where arithmetic is cheap.
+    let mut small = loop {
+        match u64::try_from(number) {
+            Ok(it) => break it,
+            Err(_) => into.push(low_bits(number as u64) | 0x80),
         }
-        into.push(low | 0x80);
+        number >>= 7;
+    };
+    while 0x80 <= small {
+        into.push(low_bits(small) | 0x80);
+        small >>= 7;
     }
+    into.push(low_bits(small));
+}
+
+fn low_bits(number: u64) -> u8 {
+    u8::try_from(number & 0x7F).unwrap_or(0)
 }
 
 fn read_unsigned(bytes: &mut &[u8]) -> Option<u128> {
-    let mut number = 0_u128;
-    for shift in (0..128).step_by(7) {
-        let byte = *take(bytes, 1)?.first()?;
+    // Nine bytes have 63 bits: nearly all numbers need no more, and arithmetic of 64 bits is cheap.
+    let mut small = 0_u64;
+    for shift in (0..63).step_by(7) {
+        let byte = next(bytes)?;
+        small |= u64::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Some(small.into());
+        }
+    }
+    let mut number = u128::from(small);
+    for shift in (63..128).step_by(7) {
+        let byte = next(bytes)?;
         // Of the last one there is room for two bits.
         if shift == 126 && 3 < byte {
             return None;
@@ -210,6 +228,12 @@ fn read_unsigned(bytes: &mut &[u8]) -> Option<u128> {
         }
     }
     None
+}
+
+fn next(bytes: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(*first)
 }
 
 fn read_signed(bytes: &mut &[u8]) -> Option<i128> {

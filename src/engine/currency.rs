@@ -2,7 +2,7 @@
 
 use crate::engine::value::Currency;
 
-/// Each code with the number of decimals of its minor unit, sorted (ISO 4217 List One; funds and metals, which have none, are left out).
+/// Each code with the number of decimals of its minor unit (ISO 4217 List One; funds and metals, which have none, are left out).
 const LISTED: &str = "AED2 AFN2 ALL2 AMD2 ANG2 AOA2 ARS2 AUD2 AWG2 AZN2 BAM2 BBD2 BDT2 BGN2 BHD3 BIF0 BMD2 BND2 BOB2 BOV2 BRL2 BSD2 BTN2 BWP2 \
      BYN2 BZD2 CAD2 CDF2 CHE2 CHF2 CHW2 CLF4 CLP0 CNY2 COP2 COU2 CRC2 CUP2 CVE2 CZK2 DJF0 DKK2 DOP2 DZD2 EGP2 ERN2 ETB2 EUR2 \
      FJD2 FKP2 GBP2 GEL2 GHS2 GIP2 GMD2 GNF0 GTQ2 GYD2 HKD2 HNL2 HTG2 HUF2 IDR2 ILS2 INR2 IQD3 IRR2 ISK0 JMD2 JOD3 JPY0 KES2 \
@@ -34,20 +34,35 @@ impl Currency {
     }
 
     fn listed(self) -> Option<&'static str> {
-        let entry = |index: usize| LISTED.get(index * ENTRY..index * ENTRY + ENTRY - 1);
-        let (mut low, mut high) = (0, LISTED.len().div_ceil(ENTRY));
-        while low < high {
-            let middle = low.midpoint(high);
-            let found = entry(middle)?;
-            match found.as_bytes().get(..3)?.cmp(&self.0[..]) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return Some(found),
-            }
-        }
-        None
+        let number = usize::from(*NUMBERS.get(place(self.0)?)?).checked_sub(1)?;
+        LISTED.get(number * ENTRY..number * ENTRY + ENTRY - 1)
     }
 }
+
+/// Where a code stands among all codes of three capital letters.
+const fn place(code: [u8; 3]) -> Option<usize> {
+    let [a, b, c] = code;
+    if !(a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_uppercase()) {
+        return None;
+    }
+    Some(((a - b'A') as usize * LETTERS + (b - b'A') as usize) * LETTERS + (c - b'A') as usize)
+}
+
+const LETTERS: usize = 26;
+
+/// For each code of three capital letters the number of its entry, counted from 1, or 0: amounts ask for it several times an event.
+static NUMBERS: [u8; LETTERS * LETTERS * LETTERS] = {
+    let (mut numbers, mut number) = ([0; LETTERS * LETTERS * LETTERS], 0);
+    let text = LISTED.as_bytes();
+    while number * ENTRY < text.len() {
+        let at = number * ENTRY;
+        if let Some(place) = place([text[at], text[at + 1], text[at + 2]]) {
+            number += 1;
+            numbers[place] = number as u8;
+        }
+    }
+    numbers
+};
 
 #[cfg(test)]
 mod tests {

@@ -91,28 +91,23 @@ pub fn amount_of(money: Money) -> Decimal {
 
 /// Writes a number in plain digits, as `-12.50`.
 pub fn write(number: Decimal, into: &mut Vec<u8>) {
-    let mut mantissa = number.mantissa();
+    let mantissa = number.mantissa();
+    let mut buffer = itoa::Buffer::new();
+    // Nearly all fit into 64 bits, where digits are cheap.
+    let digits = match u64::try_from(mantissa.unsigned_abs()) {
+        Ok(it) => buffer.format(it),
+        Err(_) => buffer.format(mantissa.unsigned_abs()),
+    };
+    let scale = usize::try_from(number.scale()).unwrap_or(0);
+    let (whole, fraction) = digits.split_at_checked(digits.len().saturating_sub(scale)).unwrap_or((digits, ""));
     if mantissa < 0 {
         into.push(b'-');
-        mantissa = -mantissa;
     }
-    let scale = usize::try_from(number.scale()).unwrap_or(0);
-    let mut digits = [b'0'; 40];
-    let mut at = digits.len();
-    let mut written = 0;
-    while mantissa != 0 || written <= scale {
-        at -= 1;
-        if let Some(place) = digits.get_mut(at) {
-            *place = b'0' + u8::try_from(mantissa % 10).unwrap_or(0);
-        }
-        mantissa /= 10;
-        written += 1;
-    }
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    into.extend_from_slice(whole.get(at..).unwrap_or_default());
+    into.extend_from_slice(if whole.is_empty() { b"0" } else { whole.as_bytes() });
     if scale != 0 {
         into.push(b'.');
-        into.extend_from_slice(fraction);
+        into.resize(into.len() + scale - fraction.len(), b'0');
+        into.extend_from_slice(fraction.as_bytes());
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::expr::{Expr, Otherwise, Slot};
+use crate::engine::json::encode;
 use crate::engine::record::TopicId;
 use crate::engine::schema::ObjectSchema;
 use crate::engine::value::Type;
@@ -347,16 +348,52 @@ pub struct Aggregate {
 pub struct Emit {
     /// Where it goes.
     pub to: TopicId,
-    /// `eventType`.
-    pub event_type: String,
-    /// `metadata.version`, such as `1.0`.
-    pub version: String,
+    /// What stands before its id, as JSON: its `eventType`.
+    pub head: Vec<u8>,
+    /// What stands behind its `timestamp`, as JSON: its `metadata`.
+    pub tail: Vec<u8>,
     /// The record's key: one part, written as text.
     pub key: Option<Expr>,
     /// Its own fields, in order.
-    pub value: Vec<(String, Output)>,
+    pub value: Vec<Field>,
     /// Name space of its ids: made from the topology and the step.
     pub namespace: u128,
+}
+
+/// A field that is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What stands before its value, as JSON: the comma, if there is one, and its name.
+    pub lead: Vec<u8>,
+    /// Its value.
+    pub value: Output,
+}
+
+impl Emit {
+    /// What stands before the id of an event and behind its timestamp: [`Emit::head`] and [`Emit::tail`].
+    #[must_use]
+    pub fn envelope(event_type: &str, source: &str, version: &str) -> (Vec<u8>, Vec<u8>) {
+        let mut head = b"{\"eventType\":".to_vec();
+        encode::string(event_type, &mut head);
+        head.extend_from_slice(b",\"eventId\":\"");
+        let mut tail = b",\"metadata\":{\"source\":".to_vec();
+        encode::string(source, &mut tail);
+        tail.extend_from_slice(b",\"version\":");
+        encode::string(version, &mut tail);
+        tail.extend_from_slice(b"}}");
+        (head, tail)
+    }
+}
+
+impl Field {
+    /// A field, the first one of its object or behind others.
+    #[must_use]
+    pub fn new(first: bool, name: &str, value: Output) -> Self {
+        let comma: &[u8] = if first { b"" } else { b"," };
+        Self { name: name.to_owned(), lead: [comma, &encode::lead(name)].concat(), value }
+    }
 }
 
 /// A value of an emitted field.
@@ -365,5 +402,5 @@ pub enum Output {
     /// A scalar.
     Value(Expr),
     /// An object.
-    Object(Vec<(String, Output)>),
+    Object(Vec<Field>),
 }

@@ -1,6 +1,7 @@
 //! What the fields of an event must be: the closed part of JSON Schema that event schemas may use, compiled.
 
 use crate::engine::expr::Slot;
+use crate::engine::json::encode;
 use crate::engine::value::Type;
 
 /// An object and its known properties. Unknown ones are never an error.
@@ -15,6 +16,8 @@ pub struct ObjectSchema {
 pub struct Property {
     /// Its name.
     pub name: String,
+    /// Its name and the colon, as compact JSON has them.
+    pub lead: Vec<u8>,
     /// Whether it must be there.
     pub required: bool,
     /// Whether it may be null.
@@ -23,6 +26,14 @@ pub struct Property {
     pub kind: Kind,
     /// Where a scalar or a list goes; `None` when no step names it. (A nested object's fields have slots of their own.)
     pub slot: Option<Slot>,
+}
+
+impl Property {
+    /// A property that must be there and goes to no slot.
+    #[must_use]
+    pub fn new(name: &str, kind: Kind) -> Self {
+        Self { name: name.to_owned(), lead: encode::lead(name), required: true, nullable: false, kind, slot: None }
+    }
 }
 
 /// What a property must be.

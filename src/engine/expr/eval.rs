@@ -16,26 +16,14 @@ pub fn eval<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Result<Value<'v>, Fau
     Ok(match expr {
         Expr::Const(it) => borrowed(it),
         Expr::Slot(slot) => slot_value(*slot, slots),
-        Expr::Not(it) => Value::Bool(!truth(it, slots)?),
+        Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Equal(..) | Expr::Compare(..) => Value::Bool(truth(expr, slots)?),
         Expr::Neg(it) => match eval(it, slots)? {
             Value::Int(it) => Value::Int(it.checked_neg().ok_or(Fault::Overflow)?),
             Value::Decimal(it) => Value::Decimal(-it),
             Value::Money(it) => Value::Money(Money { amount: -it.amount, currency: it.currency }),
             _ => return Err(Fault::Type("-")),
         },
-        Expr::And(a, b) => Value::Bool(truth(a, slots)? && truth(b, slots)?),
-        Expr::Or(a, b) => Value::Bool(truth(a, slots)? || truth(b, slots)?),
-        Expr::Equal(a, b) => Value::Bool(equal(&eval(a, slots)?, &eval(b, slots)?)),
-        Expr::Compare(how, a, b) => {
-            let order = order(&eval(a, slots)?, &eval(b, slots)?)?;
-            Value::Bool(match how {
-                Comparison::Less => order == Ordering::Less,
-                Comparison::LessOrEqual => order != Ordering::Greater,
-                Comparison::Greater => order == Ordering::Greater,
-                Comparison::GreaterOrEqual => order != Ordering::Less,
-            })
-        }
-        Expr::Arithmetic(how, a, b) => arithmetic(*how, &eval(a, slots)?, &eval(b, slots)?)?,
+        Expr::Arithmetic(how, a, b) => arithmetic(*how, &*look(a, slots)?, &*look(b, slots)?)?,
         Expr::If(condition, yes, no) => eval(if truth(condition, slots)? { yes } else { no }, slots)?,
         Expr::Call(function, arguments) => call(*function, arguments, slots)?,
     })
@@ -46,10 +34,37 @@ pub fn eval<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Result<Value<'v>, Fau
 /// # Errors
 /// What the topology's `else` decides about.
 pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
-    match eval(expr, slots)? {
-        Value::Bool(it) => Ok(it),
-        _ => Err(Fault::Type("a condition")),
-    }
+    Ok(match expr {
+        Expr::Not(it) => !truth(it, slots)?,
+        Expr::And(a, b) => truth(a, slots)? && truth(b, slots)?,
+        Expr::Or(a, b) => truth(a, slots)? || truth(b, slots)?,
+        Expr::Equal(a, b) => equal(&*look(a, slots)?, &*look(b, slots)?),
+        Expr::Compare(how, a, b) => {
+            let order = order(&*look(a, slots)?, &*look(b, slots)?)?;
+            match how {
+                Comparison::Less => order == Ordering::Less,
+                Comparison::LessOrEqual => order != Ordering::Greater,
+                Comparison::Greater => order == Ordering::Greater,
+                Comparison::GreaterOrEqual => order != Ordering::Less,
+            }
+        }
+        _ => match *look(expr, slots)? {
+            Value::Bool(it) => it,
+            _ => return Err(Fault::Type("a condition")),
+        },
+    })
+}
+
+/// The value of an expression, only to be looked at: what is there already is not copied.
+///
+/// # Errors
+/// What the topology's `else` decides about.
+pub fn look<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Result<Cow<'v, Value<'v>>, Fault> {
+    Ok(match expr {
+        Expr::Const(it) => Cow::Borrowed(it),
+        Expr::Slot(slot) => Cow::Borrowed(slots.get(usize::from(*slot)).unwrap_or(&Value::Null)),
+        _ => Cow::Owned(eval(expr, slots)?),
+    })
 }
 
 fn slot_value<'v>(slot: Slot, slots: &'v [Value<'_>]) -> Value<'v> {
@@ -126,7 +141,7 @@ fn same_currency(a: Money, b: Money) -> Result<(), Fault> {
     if a.currency == b.currency {
         return Ok(());
     }
-    Err(Fault::Currencies(a.currency.as_str().to_owned(), b.currency.as_str().to_owned()))
+    Err(Fault::Currencies(a.currency.as_str(), b.currency.as_str()))
 }
 
 fn currency(value: &Value<'_>) -> Result<Currency, Fault> {
@@ -138,35 +153,36 @@ fn currency(value: &Value<'_>) -> Result<Currency, Fault> {
 }
 
 fn call<'v>(function: Function, arguments: &'v [Expr], slots: &'v [Value<'_>]) -> Result<Value<'v>, Fault> {
-    let argument = |n: usize| arguments.get(n).map_or(Err(Fault::Type("an argument")), |it| eval(it, slots));
+    let argument = |n: usize| arguments.get(n).map_or(Err(Fault::Type("an argument")), |it| look(it, slots));
     let text = |n: usize| match argument(n)? {
-        Value::Str(it) => Ok(it),
+        Cow::Borrowed(Value::Str(it)) => Ok(Cow::Borrowed(&**it)),
+        Cow::Owned(Value::Str(it)) => Ok(it),
         _ => Err(Fault::Type("a string")),
     };
     Ok(match function {
-        Function::Money => match (argument(0)?, argument(1)?) {
-            (Value::Decimal(amount), code) => Value::Money(Money { amount, currency: currency(&code)? }),
-            (Value::Int(amount), code) => Value::Money(Money { amount: amount.into(), currency: currency(&code)? }),
+        Function::Money => match (&*argument(0)?, &*argument(1)?) {
+            (Value::Decimal(amount), code) => Value::Money(Money { amount: *amount, currency: currency(code)? }),
+            (Value::Int(amount), code) => Value::Money(Money { amount: (*amount).into(), currency: currency(code)? }),
             _ => return Err(Fault::Type("money()")),
         },
-        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: currency(&argument(0)?)? }),
-        Function::AmountOf => match argument(0)? {
+        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: currency(&*argument(0)?)? }),
+        Function::AmountOf => match *argument(0)? {
             Value::Money(it) => Value::Decimal(decimal::amount_of(it)),
             _ => return Err(Fault::Type(".amount")),
         },
-        Function::CurrencyOf => match argument(0)? {
+        Function::CurrencyOf => match *argument(0)? {
             Value::Money(it) => Value::Str(Cow::Borrowed(it.currency.as_str())),
             _ => return Err(Fault::Type(".currency")),
         },
-        Function::Decimal => match argument(0)? {
-            Value::Int(it) => Value::Decimal(it.into()),
-            Value::Decimal(it) => Value::Decimal(it),
-            Value::Str(it) => Value::Decimal(decimal::parse(&it).ok_or_else(|| Fault::NotADecimal(it.into_owned()))?),
+        Function::Decimal => match &*argument(0)? {
+            Value::Int(it) => Value::Decimal((*it).into()),
+            Value::Decimal(it) => Value::Decimal(*it),
+            Value::Str(it) => Value::Decimal(decimal::parse(it).ok_or_else(|| Fault::NotADecimal(it.clone().into_owned()))?),
             _ => return Err(Fault::Type("decimal()")),
         },
         Function::String => {
             let mut bytes = Vec::new();
-            encode::text(&argument(0)?, &mut bytes);
+            encode::text(&*argument(0)?, &mut bytes);
             Value::Str(Cow::Owned(String::from_utf8(bytes).map_err(|_| Fault::Type("string()"))?))
         }
         Function::Lower => Value::Str(Cow::Owned(text(0)?.to_lowercase())),
@@ -175,15 +191,16 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &'v [Value<'_>]) -
         Function::StartsWith => Value::Bool(text(0)?.starts_with(text(1)?.as_ref())),
         Function::EndsWith => Value::Bool(text(0)?.ends_with(text(1)?.as_ref())),
         Function::Contains => Value::Bool(text(0)?.contains(text(1)?.as_ref())),
-        Function::Abs => match argument(0)? {
+        Function::Abs => match *argument(0)? {
             Value::Int(it) => Value::Int(it.checked_abs().ok_or(Fault::Overflow)?),
             Value::Decimal(it) => Value::Decimal(it.abs()),
             Value::Money(it) => Value::Money(Money { amount: it.amount.abs(), currency: it.currency }),
             _ => return Err(Fault::Type("abs()")),
         },
         Function::Coalesce => match argument(0)? {
-            Value::Null => argument(1)?,
-            other => other,
+            Cow::Borrowed(Value::Null) | Cow::Owned(Value::Null) => eval(arguments.get(1).unwrap_or(&Expr::Const(Value::Null)), slots)?,
+            Cow::Borrowed(it) => borrowed(it),
+            Cow::Owned(it) => it,
         },
     })
 }

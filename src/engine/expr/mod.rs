@@ -119,7 +119,7 @@ pub enum Fault {
     Overflow,
     /// Two currencies in one sum or comparison.
     #[error("{0} and {1} are different currencies")]
-    Currencies(String, String),
+    Currencies(&'static str, &'static str),
     /// No currency of ISO 4217.
     #[error("{0:?} is no currency of ISO 4217")]
     UnknownCurrency(String),

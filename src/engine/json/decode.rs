@@ -72,21 +72,16 @@ fn unknown_version(event_type: &str, major: u32) -> Failure {
 }
 
 fn envelope(text: &str) -> Result<Filled<'_>, Failure> {
-    let string = |name: &str| property(name, Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() });
-    let property_of = property;
+    let string = |name: &str| Property::new(name, Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() });
     let schema = ObjectSchema {
         properties: vec![
             string("eventType"),
-            property_of("eventId", Kind::Uuid),
-            property_of("timestamp", Kind::Time),
-            property_of("metadata", Kind::Object(ObjectSchema { properties: vec![string("source"), string("version")] })),
+            Property::new("eventId", Kind::Uuid),
+            Property::new("timestamp", Kind::Time),
+            Property::new("metadata", Kind::Object(ObjectSchema { properties: vec![string("source"), string("version")] })),
         ],
     };
     fill::fill(text, &schema, &mut [])
-}
-
-fn property(name: &str, kind: Kind) -> Property {
-    Property { name: name.to_owned(), required: true, nullable: false, kind, slot: None }
 }
 
 /// The event type, when it stands first and has no escapes, as producers commonly write it.
@@ -110,7 +105,7 @@ fn scan(text: &str) -> Result<Scanned<'_>, Failure> {
     match scanned {
         Ok(Some(it)) => Ok(it),
         Ok(None) => Err(fill::not_an_object()),
-        Err(error) => Err(fill::unreadable(text, &error, None)),
+        Err(error) => Err(fill::unreadable(text, (&error).into())),
     }
 }
 

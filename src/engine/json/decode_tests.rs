@@ -5,18 +5,18 @@ use super::*;
 const ID: &str = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
 
 fn plan() -> Vec<EventPlan> {
-    let string = |name: &str| property(name, Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() });
+    let string = |name: &str| Property::new(name, Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() });
     let metadata = ObjectSchema { properties: vec![string("source"), string("version")] };
     let mut fields = vec![
         string("eventType"),
-        property("eventId", Kind::Uuid),
-        property("n", Kind::Int { min: 1, max: 9 }),
-        property("amount", Kind::Decimal),
-        property("to", Kind::Int { min: 1, max: 9 }),
-        property("kind", Kind::String { min_length: 1, max_length: 4, one_of: vec!["A".into(), "B".into()] }),
-        property("tags", Kind::List),
-        property("timestamp", Kind::Time),
-        property("metadata", Kind::Object(metadata)),
+        Property::new("eventId", Kind::Uuid),
+        Property::new("n", Kind::Int { min: 1, max: 9 }),
+        Property::new("amount", Kind::Decimal),
+        Property::new("to", Kind::Int { min: 1, max: 9 }),
+        Property::new("kind", Kind::String { min_length: 1, max_length: 4, one_of: vec!["A".into(), "B".into()] }),
+        Property::new("tags", Kind::List),
+        Property::new("timestamp", Kind::Time),
+        Property::new("metadata", Kind::Object(metadata)),
     ];
     for (slot, name) in ["n", "amount", "to", "kind", "tags"].into_iter().enumerate() {
         let it = fields.iter_mut().find(|it| it.name == name).unwrap();

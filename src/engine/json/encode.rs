@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 
+use super::reader::plain;
 use crate::engine::decimal;
 use crate::engine::value::Value;
 
 /// Appends a JSON string.
 pub fn string(text: &str, into: &mut Vec<u8>) {
-    let plain = text.bytes().all(|it| 0x20 <= it && it != b'"' && it != b'\\');
-    if plain {
+    if plain(text.as_bytes()) == text.len() {
         into.push(b'"');
         into.extend_from_slice(text.as_bytes());
         into.push(b'"');
@@ -16,6 +16,15 @@ pub fn string(text: &str, into: &mut Vec<u8>) {
         // Writing into memory cannot fail.
         drop(serde_json::to_writer(into, text));
     }
+}
+
+/// A name and the colon behind it, as compact JSON has them.
+#[must_use]
+pub fn lead(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    string(name, &mut bytes);
+    bytes.push(b':');
+    bytes
 }
 
 /// Appends a value: integers and booleans bare, all else as strings (amounts are never JSON numbers), lists as they were.
@@ -60,23 +69,7 @@ pub fn uuid(it: u128, into: &mut Vec<u8>) {
 }
 
 fn integer(it: i64, into: &mut Vec<u8>) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    let mut rest = it.unsigned_abs();
-    loop {
-        at -= 1;
-        if let Some(place) = digits.get_mut(at) {
-            *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if it < 0 {
-        into.push(b'-');
-    }
-    into.extend_from_slice(digits.get(at..).unwrap_or_default());
+    into.extend_from_slice(itoa::Buffer::new().format(it).as_bytes());
 }
 
 fn time(micros: i64, into: &mut Vec<u8>) {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
-use super::Envelope;
+use super::reader::{Reader, Unreadable};
+use super::{Envelope, instant};
 use crate::engine::decimal;
 use crate::engine::failure::{Failure, code};
 use crate::engine::schema::{Kind, ObjectSchema, Property};
@@ -21,14 +21,12 @@ pub(super) struct Filled<'r> {
 
 /// Checks the text against the schema and fills slots.
 pub(super) fn fill<'r>(text: &'r str, schema: &ObjectSchema, slots: &mut [Value<'r>]) -> Result<Filled<'r>, Failure> {
-    let mut filling = Filling { slots, failure: None, unread: None, event_id: None, timestamp: None, major: None };
-    let mut json = serde_json::Deserializer::from_str(text);
-    let seed = ValueSeed { kind: None, schema: Some(schema), slot: None, place: Place::Root, path: Path(None, ""), filling: &mut filling };
-    let read = seed.deserialize(&mut json).and_then(|()| json.end());
-    if let Some(failure) = filling.failure {
-        return Err(failure);
+    let mut filling = Filling { json: Reader::of(text), slots, event_id: None, timestamp: None, major: None };
+    match filling.root(schema) {
+        Ok(()) => {}
+        Err(Ended::Failed(failure)) => return Err(failure),
+        Err(Ended::Unread(unread)) => return Err(unreadable(text, unread)),
     }
-    read.map_err(|it| unreadable(text, &it, filling.unread))?;
     match (filling.event_id, filling.timestamp, filling.major) {
         (Some(event_id), Some((timestamp, micros)), Some(major)) => {
             Ok(Filled { envelope: Envelope { event_id, timestamp, micros }, major })
@@ -38,22 +36,23 @@ pub(super) fn fill<'r>(text: &'r str, schema: &ObjectSchema, slots: &mut [Value<
     }
 }
 
-/// What is wrong with a text that could not be read to its end; `unread`: the field that could not, and whether it is to be a number.
-/// JSON may have numbers of any size, and escapes of half a character: that is JSON, but not what a field can be.
-pub(super) fn unreadable(text: &str, error: &serde_json::Error, unread: Option<(String, bool)>) -> Failure {
-    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+/// What is wrong with a text that could not be read to its end. JSON may have numbers of any size, and escapes of half a character: that is
+/// JSON, but not what a field can be.
+pub(super) fn unreadable(text: &str, unread: Unread) -> Failure {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return Failure::at(code::NOT_JSON, "", format!("the value is not JSON: {error}"));
     }
     if !text.trim_start().starts_with('{') {
         return not_an_object();
     }
-    let (path, number) = unread.unwrap_or_default();
-    let code = match (error.to_string().starts_with("number"), number) {
-        (true, true) => code::OUT_OF_RANGE,
-        (false, false) => code::WRONG_FORMAT,
-        (true, false) | (false, true) => code::WRONG_TYPE,
+    let (code, message) = match (unread.why, unread.number) {
+        (Unreadable::Number(it), true) => (code::OUT_OF_RANGE, it),
+        (Unreadable::Other(it), false) => (code::WRONG_FORMAT, it),
+        (Unreadable::Number(it), false) | (Unreadable::Other(it), true) => (code::WRONG_TYPE, it),
+        // What is JSON has no fault in its syntax, so this is not reached.
+        (Unreadable::Syntax, _) => (code::NOT_JSON, "its syntax".to_owned()),
     };
-    Failure::at(code, path, format!("it is JSON, and can't be held: {error}"))
+    Failure::at(code, unread.path, format!("it is JSON, and can't be held: {message}"))
 }
 
 pub(super) fn not_an_object() -> Failure {
@@ -71,23 +70,40 @@ pub(super) fn major(version: &str) -> Option<u32> {
 const WIDE: f64 = 9_223_372_036_854_775_808.0;
 
 struct Filling<'s, 'r> {
+    json: Reader<'r>,
     slots: &'s mut [Value<'r>],
-    failure: Option<Failure>,
-    /// Where reading ended without a failure of ours: see [`unreadable`].
-    unread: Option<(String, bool)>,
     event_id: Option<u128>,
     timestamp: Option<(Cow<'r, str>, i64)>,
     major: Option<u32>,
 }
 
-/// Where in the event an object or field stands: the envelope's own fields are taken notice of.
+/// Why the event was not read to its end.
+enum Ended {
+    /// It is not what its schema says.
+    Failed(Failure),
+    /// It is no JSON, or has a value that can't be held.
+    Unread(Unread),
+}
+
+/// What could not be read: the field, and whether it is to be a number.
+pub(super) struct Unread {
+    why: Unreadable,
+    path: String,
+    number: bool,
+}
+
+impl From<&serde_json::Error> for Unread {
+    fn from(error: &serde_json::Error) -> Self {
+        Self { why: error.into(), path: String::new(), number: false }
+    }
+}
+
+/// Where in the event a field stands: those of the envelope are taken notice of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The event itself.
-    Root,
-    /// A field of the event.
-    Field,
-    /// A field of `metadata`.
+    /// In the event itself.
+    Event,
+    /// In `metadata`.
     Metadata,
     /// Deeper.
     Inner,
@@ -106,253 +122,202 @@ impl Path<'_> {
     }
 }
 
-struct ValueSeed<'s, 'p, 'f, 'r> {
-    kind: Option<&'p Property>,
-    schema: Option<&'p ObjectSchema>,
-    slot: Option<u16>,
+/// A field on its way: what it must be, and where it stands.
+#[derive(Clone, Copy)]
+struct Field<'p> {
+    property: &'p Property,
     place: Place,
     path: Path<'p>,
-    filling: &'s mut Filling<'f, 'r>,
 }
 
-impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_, '_, 'de> {
-    type Value = ();
+impl Field<'_> {
+    fn fail(&self, code: &'static str, message: String) -> Ended {
+        Ended::Failed(Failure::at(code, self.path.pointer(), message))
+    }
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        match self.kind.map(|it| &it.kind) {
-            Some(Kind::List | Kind::Any) => {
-                let raw = <&RawValue as serde::Deserialize>::deserialize(json)?;
-                self.list(raw.get())
-            }
-            _ => json.deserialize_any(self),
+    fn wrong_type(&self, found: &str) -> Ended {
+        self.fail(code::WRONG_TYPE, format!("{} is expected, not {found}", described(&self.property.kind)))
+    }
+
+    fn unread(&self, why: Unreadable) -> Ended {
+        Ended::Unread(Unread { why, path: self.path.pointer(), number: matches!(self.property.kind, Kind::Int { .. }) })
+    }
+
+    fn null(&self) -> Result<(), Ended> {
+        if self.property.nullable { Ok(()) } else { Err(self.fail(code::MISSING_FIELD, "null is not allowed here".to_owned())) }
+    }
+}
+
+impl<'r> Filling<'_, 'r> {
+    fn root(&mut self, schema: &ObjectSchema) -> Result<(), Ended> {
+        if !self.json.take(b'{') {
+            return Err(Ended::Failed(not_an_object()));
+        }
+        self.object(schema, Place::Event, Path(None, ""))?;
+        if self.json.is_at_end() {
+            Ok(())
+        } else {
+            Err(Ended::Unread(Unread { why: Unreadable::Syntax, path: String::new(), number: false }))
         }
     }
-}
 
-impl<'de> ValueSeed<'_, '_, '_, 'de> {
-    fn fail<E: serde::de::Error>(&mut self, code: &'static str, message: String) -> E {
-        let failure = match self.place {
-            Place::Root => not_an_object(),
-            _ => Failure::at(code, self.path.pointer(), message),
+    /// The fields of an object, behind its opening brace.
+    fn object(&mut self, schema: &ObjectSchema, place: Place, path: Path<'_>) -> Result<(), Ended> {
+        let unread = |why| Ended::Unread(Unread { why, path: path.pointer(), number: false });
+        let (mut seen, mut expected, mut first) = (0_u128, 0, true);
+        loop {
+            // Producers write fields in one order: the one that is expected is looked for as it is commonly written.
+            let property = schema.properties.get(expected).filter(|it| self.json.lead(first, &it.lead));
+            let (index, property) = match property {
+                Some(it) => (expected, it),
+                None => {
+                    let Some(key) = self.json.key(first).map_err(unread)? else { break };
+                    let known = schema.properties.iter().enumerate().find(|(_, it)| it.name == key);
+                    let Some(known) = known else {
+                        first = false;
+                        self.json.skip().map_err(unread)?;
+                        continue;
+                    };
+                    known
+                }
+            };
+            first = false;
+            expected = index + 1;
+            let field = Field { property, place, path: Path(Some(&path), &property.name) };
+            if seen & bit(index) != 0 {
+                return Err(field.fail(code::DUPLICATE_FIELD, "the field occurs twice".to_owned()));
+            }
+            seen |= bit(index);
+            self.field(field)?;
+        }
+        for (index, property) in schema.properties.iter().enumerate() {
+            if property.required && seen & bit(index) == 0 {
+                let path = Path(Some(&path), &property.name);
+                return Err(Ended::Failed(Failure::at(code::MISSING_FIELD, path.pointer(), "the field is missing")));
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, field: Field<'_>) -> Result<(), Ended> {
+        let value = match (&field.property.kind, self.json.peek()) {
+            (Kind::List | Kind::Any, _) => self.list(field)?,
+            (Kind::Object(schema), Some(b'{')) => {
+                self.json.take(b'{');
+                let place = if field.place == Place::Event && field.property.name == "metadata" { Place::Metadata } else { Place::Inner };
+                return self.object(schema, place, field.path);
+            }
+            (_, Some(b'"')) => {
+                let text = self.json.string().map_err(|it| field.unread(it))?;
+                self.text(field, text)?
+            }
+            (_, Some(b'-' | b'0'..=b'9')) => self.number(field)?,
+            (_, Some(b'n')) => {
+                self.json.word("null").map_err(|it| field.unread(it))?;
+                field.null()?;
+                Value::Null
+            }
+            (_, Some(first @ (b't' | b'f'))) => {
+                self.json.word(if first == b't' { "true" } else { "false" }).map_err(|it| field.unread(it))?;
+                match field.property.kind {
+                    Kind::Bool => Value::Bool(first == b't'),
+                    _ => return Err(field.wrong_type("a boolean")),
+                }
+            }
+            (_, Some(b'[')) => return Err(field.wrong_type("a list")),
+            (_, Some(b'{')) => return Err(field.wrong_type("an object")),
+            (_, _) => return Err(field.unread(Unreadable::Syntax)),
         };
-        self.filling.failure.get_or_insert(failure);
-        E::custom("the event is not what its schema says")
-    }
-
-    fn wrong_type<E: serde::de::Error>(&mut self, found: &str) -> E {
-        let wanted = self.kind.map_or("an object", |it| described(&it.kind));
-        self.fail(code::WRONG_TYPE, format!("{wanted} is expected, not {found}"))
-    }
-
-    fn put(&mut self, value: Value<'de>) {
-        if let Some(slot) = self.slot.and_then(|it| self.filling.slots.get_mut(usize::from(it))) {
+        if let Some(slot) = field.property.slot.and_then(|it| self.slots.get_mut(usize::from(it))) {
             *slot = value;
         }
+        Ok(())
     }
 
-    fn list<E: serde::de::Error>(mut self, raw: &'de str) -> Result<(), E> {
-        let property = self.kind;
-        match raw.as_bytes().first() {
-            Some(b'n') if property.is_some_and(|it| !it.nullable && it.kind == Kind::List) => {
-                Err(self.fail(code::MISSING_FIELD, "null is not allowed here".to_owned()))
-            }
-            Some(b'n') => Ok(self.put(Value::Null)),
-            Some(b'[') => Ok(self.put(Value::Json(Cow::Borrowed(raw)))),
-            _ if property.is_some_and(|it| it.kind == Kind::Any) => Ok(self.put(Value::Json(Cow::Borrowed(raw)))),
-            _ => Err(self.wrong_type("another value")),
+    fn list(&mut self, field: Field<'_>) -> Result<Value<'r>, Ended> {
+        let raw = self.json.raw().map_err(|it| field.unread(it))?;
+        match (raw.as_bytes().first(), &field.property.kind) {
+            (Some(b'n'), Kind::List) => field.null().map(|()| Value::Null),
+            (Some(b'n'), _) => Ok(Value::Null),
+            (Some(b'['), _) | (_, Kind::Any) => Ok(Value::Json(Cow::Borrowed(raw))),
+            _ => Err(field.wrong_type("another value")),
         }
     }
 
-    fn text<E: serde::de::Error>(mut self, text: Cow<'de, str>) -> Result<(), E> {
-        let Some(property) = self.kind else { return Err(self.wrong_type("a string")) };
-        let named = |name: &str| property.name == name;
-        match &property.kind {
+    fn number(&mut self, field: Field<'_>) -> Result<Value<'r>, Ended> {
+        let fraction = "a number with a fraction or an exponent";
+        let Kind::Int { min, max } = field.property.kind else {
+            let number = self.json.number().map_err(|it| field.unread(it))?;
+            return Err(field.wrong_type(if number.is_f64() { fraction } else { "a number" }));
+        };
+        let out_of_range = |it: &dyn fmt::Display| field.fail(code::OUT_OF_RANGE, format!("{it} is not within {min} to {max}"));
+        let integer = match self.json.short_integer() {
+            Some(it) => it,
+            None => {
+                let number = self.json.number().map_err(|it| field.unread(it))?;
+                match (number.as_i64(), number.as_f64()) {
+                    (Some(it), _) => it,
+                    (None, _) if number.is_u64() => return Err(out_of_range(&number)),
+                    // An integer of more than 64 bits comes as this, too.
+                    (None, Some(it)) if WIDE <= it.abs() => return Err(out_of_range(&format_args!("{it:e}"))),
+                    (None, _) => return Err(field.wrong_type(fraction)),
+                }
+            }
+        };
+        if (min..=max).contains(&integer) { Ok(Value::Int(integer)) } else { Err(out_of_range(&integer)) }
+    }
+
+    fn text(&mut self, field: Field<'_>, text: Cow<'r, str>) -> Result<Value<'r>, Ended> {
+        let named = |name: &str| field.property.name == name;
+        Ok(match &field.property.kind {
             Kind::String { min_length, max_length, one_of } => {
                 if let Some(message) = string_fault(&text, *min_length, *max_length, one_of) {
-                    return Err(self.fail(code::OUT_OF_RANGE, message));
+                    return Err(field.fail(code::OUT_OF_RANGE, message));
                 }
-                if self.place == Place::Metadata && named("version") {
+                if field.place == Place::Metadata && named("version") {
                     match major(&text) {
-                        Some(it) => self.filling.major = Some(it),
-                        None => return Err(self.fail(code::WRONG_FORMAT, format!("{text:?} is no version MAJOR.MINOR"))),
+                        Some(it) => self.major = Some(it),
+                        None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no version MAJOR.MINOR"))),
                     }
                 }
-                self.put(Value::Str(text));
+                Value::Str(text)
             }
             Kind::Currency => {
                 if text.len() != 3 || !text.bytes().all(|it| it.is_ascii_uppercase()) {
-                    return Err(self.fail(code::WRONG_FORMAT, format!("{text:?} is no currency code of three letters")));
+                    return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no currency code of three letters")));
                 }
-                self.put(Value::Str(text));
+                Value::Str(text)
             }
             Kind::Decimal => match decimal::parse(&text) {
-                Some(it) => self.put(Value::Decimal(it)),
-                None => return Err(self.fail(code::WRONG_FORMAT, format!("{text:?} is no decimal amount"))),
+                Some(it) => Value::Decimal(it),
+                None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no decimal amount"))),
             },
             Kind::Uuid => match uuid::Uuid::try_parse(&text) {
                 Ok(it) if text.len() == 36 => {
-                    if self.place == Place::Field && named("eventId") {
-                        self.filling.event_id = Some(it.as_u128());
+                    if field.place == Place::Event && named("eventId") {
+                        self.event_id = Some(it.as_u128());
                     }
-                    self.put(Value::Uuid(it.as_u128()));
+                    Value::Uuid(it.as_u128())
                 }
-                _ => return Err(self.fail(code::WRONG_FORMAT, format!("{text:?} is no UUID"))),
+                _ => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no UUID"))),
             },
-            Kind::Time => match instant(&text) {
+            Kind::Time => match instant::parse(&text) {
                 Some(micros) => {
-                    self.put(Value::Time(micros));
-                    if self.place == Place::Field && named("timestamp") {
-                        self.filling.timestamp = Some((text, micros));
+                    if field.place == Place::Event && named("timestamp") {
+                        self.timestamp = Some((text, micros));
                     }
+                    Value::Time(micros)
                 }
-                None => return Err(self.fail(code::WRONG_FORMAT, format!("{text:?} is no instant of ISO 8601 in UTC"))),
+                None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no instant of ISO 8601 in UTC"))),
             },
-            Kind::Bool | Kind::Int { .. } | Kind::Object(_) | Kind::List | Kind::Any => return Err(self.wrong_type("a string")),
-        }
-        Ok(())
+            Kind::Bool | Kind::Int { .. } | Kind::Object(_) | Kind::List | Kind::Any => return Err(field.wrong_type("a string")),
+        })
     }
 }
 
-impl<'de> Visitor<'de> for ValueSeed<'_, '_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value of an event")
-    }
-
-    fn visit_bool<E: serde::de::Error>(mut self, it: bool) -> Result<(), E> {
-        match self.kind.map(|it| &it.kind) {
-            Some(Kind::Bool) => Ok(self.put(Value::Bool(it))),
-            _ => Err(self.wrong_type("a boolean")),
-        }
-    }
-
-    fn visit_i64<E: serde::de::Error>(mut self, it: i64) -> Result<(), E> {
-        match self.kind.map(|it| &it.kind) {
-            Some(Kind::Int { min, max }) if (*min..=*max).contains(&it) => Ok(self.put(Value::Int(it))),
-            Some(Kind::Int { min, max }) => Err(self.fail(code::OUT_OF_RANGE, format!("{it} is not within {min} to {max}"))),
-            _ => Err(self.wrong_type("a number")),
-        }
-    }
-
-    fn visit_u64<E: serde::de::Error>(mut self, it: u64) -> Result<(), E> {
-        match (i64::try_from(it), self.kind.map(|it| &it.kind)) {
-            (Ok(small), _) => self.visit_i64(small),
-            (Err(_), Some(Kind::Int { min, max })) => Err(self.fail(code::OUT_OF_RANGE, format!("{it} is not within {min} to {max}"))),
-            (Err(_), _) => Err(self.wrong_type("a number")),
-        }
-    }
-
-    fn visit_f64<E: serde::de::Error>(mut self, it: f64) -> Result<(), E> {
-        // An integer of more than 64 bits comes as this, too.
-        if let Some(Kind::Int { min, max }) = self.kind.map(|it| &it.kind)
-            && WIDE <= it.abs()
-        {
-            return Err(self.fail(code::OUT_OF_RANGE, format!("{it:e} is not within {min} to {max}")));
-        }
-        Err(self.wrong_type("a number with a fraction or an exponent"))
-    }
-
-    fn visit_borrowed_str<E: serde::de::Error>(self, it: &'de str) -> Result<(), E> {
-        self.text(Cow::Borrowed(it))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, it: &str) -> Result<(), E> {
-        self.text(Cow::Owned(it.to_owned()))
-    }
-
-    fn visit_unit<E: serde::de::Error>(mut self) -> Result<(), E> {
-        match self.kind {
-            Some(property) if property.nullable => Ok(self.put(Value::Null)),
-            _ => Err(self.fail(code::MISSING_FIELD, "null is not allowed here".to_owned())),
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, _: A) -> Result<(), A::Error> {
-        Err(self.wrong_type("a list"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let schema = match (self.schema, self.kind.map(|it| &it.kind)) {
-            (Some(root), _) => root,
-            (None, Some(Kind::Object(object))) => object,
-            _ => return Err(self.wrong_type("an object")),
-        };
-        let place = match (self.place, self.kind) {
-            (Place::Root, _) => Place::Field,
-            (Place::Field, Some(it)) if it.name == "metadata" => Place::Metadata,
-            _ => Place::Inner,
-        };
-        let (mut seen, mut expected) = (0_u128, 0);
-        loop {
-            let key = match map.next_key_seed(KeySeed) {
-                Ok(Some(key)) => key,
-                Ok(None) => break,
-                Err(error) => {
-                    self.filling.unread.get_or_insert_with(|| (self.path.pointer(), false));
-                    return Err(error);
-                }
-            };
-            let Some(index) = find(&schema.properties, &key, expected) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let Some(property) = schema.properties.get(index) else { continue };
-            expected = index + 1;
-            let bit = 1_u128.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);
-            let path = Path(Some(&self.path), &property.name);
-            if seen & bit != 0 {
-                self.filling.failure = Some(Failure::at(code::DUPLICATE_FIELD, path.pointer(), "the field occurs twice"));
-                return Err(A::Error::custom("a field occurs twice"));
-            }
-            seen |= bit;
-            let seed = ValueSeed { kind: Some(property), schema: None, slot: property.slot, place, path, filling: &mut *self.filling };
-            if let Err(error) = map.next_value_seed(seed) {
-                let number = matches!(property.kind, Kind::Int { .. });
-                self.filling.unread.get_or_insert_with(|| (path.pointer(), number));
-                return Err(error);
-            }
-        }
-        for (index, property) in schema.properties.iter().enumerate() {
-            let bit = 1_u128.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);
-            if property.required && seen & bit == 0 {
-                let path = Path(Some(&self.path), &property.name);
-                self.filling.failure = Some(Failure::at(code::MISSING_FIELD, path.pointer(), "the field is missing"));
-                return Err(A::Error::custom("a field is missing"));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The index of a property; producers write fields in one order, so the one after the last is looked at first.
-fn find(properties: &[Property], name: &str, expected: usize) -> Option<usize> {
-    match properties.get(expected) {
-        Some(it) if it.name == name => Some(expected),
-        _ => properties.iter().position(|it| it.name == name),
-    }
-}
-
-struct KeySeed;
-
-impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Cow<'de, str>;
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Cow<'de, str>, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for KeySeed {
-    type Value = Cow<'de, str>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field name")
-    }
-    fn visit_borrowed_str<E>(self, it: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(it))
-    }
-    fn visit_str<E>(self, it: &str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Owned(it.to_owned()))
-    }
+/// The bit of a property among those that were seen; of the first 128.
+fn bit(index: usize) -> u128 {
+    u32::try_from(index).ok().and_then(|it| 1_u128.checked_shl(it)).unwrap_or(0)
 }
 
 fn string_fault(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> Option<String> {
@@ -367,12 +332,6 @@ fn string_fault(text: &str, min_length: usize, max_length: usize, one_of: &[Stri
         }
     }
     None
-}
-
-/// Microseconds since 1970 of an instant of ISO 8601 in UTC.
-fn instant(text: &str) -> Option<i64> {
-    let utc = text.ends_with('Z') || text.ends_with("+00:00");
-    utc.then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond)
 }
 
 fn described(kind: &Kind) -> &'static str {

@@ -3,6 +3,8 @@
 pub mod decode;
 pub mod encode;
 mod fill;
+mod instant;
+mod reader;
 
 use std::borrow::Cow;
 

@@ -24,7 +24,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, by: &[Expr], to: TopicId
             if index != 0 {
                 it.push(b'|');
             }
-            match eval::eval(part, slots) {
+            match eval::look(part, slots) {
                 Ok(value) => encode::text(&value, it),
                 Err(found) => fault = Some(found),
             }

@@ -171,7 +171,7 @@ impl Flow<'_, '_> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
         for part in by {
-            let value = eval::eval(part, &self.slots).map_err(|it| halt(step, &it, None))?;
+            let value = eval::look(part, &self.slots).map_err(|it| halt(step, &it, None))?;
             crate::engine::codec::write_key(&value, &mut self.scratch.key);
         }
         Ok(())

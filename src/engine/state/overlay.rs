@@ -8,23 +8,14 @@
 //!  the store on disk
 //! ```
 
-use hashbrown::HashMap;
-use rustc_hash::FxBuildHasher;
-
+use super::entries::{Entries, Key};
 use super::{Committed, StoreError};
-
-type Entries = HashMap<Box<[u8]>, Option<Vec<u8>>, FxBuildHasher>;
-
-/// What an entry costs beside its bytes, about: 41 bytes of a table that is two thirds full, and what two allocations round up.
-const ENTRY_OVERHEAD: usize = 128;
 
 /// The stores of one task.
 #[derive(Debug)]
 pub struct Overlay {
     stores: Vec<View>,
     record: RecordWrites,
-    /// Bytes of open and sealed entries.
-    dirty_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +30,6 @@ struct View {
 struct Recent {
     young: Entries,
     old: Entries,
-    young_bytes: usize,
     limit_bytes: usize,
 }
 
@@ -63,7 +53,7 @@ impl Overlay {
             recent: Recent { limit_bytes: if *it { cache_bytes / sharing / 2 } else { 0 }, ..Recent::default() },
             ..View::default()
         };
-        Self { stores: cached.iter().map(view).collect(), record: RecordWrites::default(), dirty_bytes: 0 }
+        Self { stores: cached.iter().map(view).collect(), record: RecordWrites::default() }
     }
 
     /// Reads a key; whether there is a value.
@@ -75,19 +65,20 @@ impl Overlay {
             return Ok(copy(written, value));
         }
         let Some(view) = self.stores.get_mut(store) else { return Ok(false) };
+        let key = Key::of(key);
         for entries in [&view.open, &view.sealed, &view.recent.young] {
             if let Some(found) = entries.get(key) {
-                return Ok(copy(found.as_deref(), value));
+                return Ok(copy(found, value));
             }
         }
-        if let Some((key, found)) = view.recent.old.remove_entry(key) {
-            let exists = copy(found.as_deref(), value);
-            view.recent.insert(key, found);
+        if let Some(found) = view.recent.old.get(key) {
+            let exists = copy(found, value);
+            view.recent.insert(key, exists.then_some(value));
             return Ok(exists);
         }
-        let exists = committed.get(store, key, value)?;
-        if exists && view.recent.limit_bytes != 0 {
-            view.recent.insert(key.into(), Some(value.clone()));
+        let exists = committed.get(store, key.bytes(), value)?;
+        if exists {
+            view.recent.insert(key, Some(value));
         }
         Ok(exists)
     }
@@ -104,29 +95,18 @@ impl Overlay {
 
     /// Makes the writes of the record under way part of the open transaction.
     pub fn keep_record(&mut self) {
-        let Self { stores, record, dirty_bytes } = self;
-        for (store, key, value) in record.iter() {
-            let Some(view) = stores.get_mut(store) else { continue };
-            if let Some(entry) = view.open.get_mut(key) {
-                match (entry.as_mut(), value) {
-                    (Some(old), Some(new)) => {
-                        old.clear();
-                        old.extend_from_slice(new);
-                    }
-                    (_, new) => *entry = new.map(<[u8]>::to_vec),
-                }
-            } else {
-                *dirty_bytes += key.len() + value.map_or(0, <[u8]>::len) + ENTRY_OVERHEAD;
-                view.open.insert(key.into(), value.map(<[u8]>::to_vec));
+        for (store, key, value) in self.record.iter() {
+            if let Some(view) = self.stores.get_mut(store) {
+                view.open.put(Key::of(key), value);
             }
         }
-        record.clear();
+        self.record.clear();
     }
 
     /// Bytes that are not committed yet, about.
     #[must_use]
     pub fn dirty_bytes(&self) -> usize {
-        self.dirty_bytes
+        self.stores.iter().map(|it| it.open.size() + it.sealed.size()).sum()
     }
 
     /// The transaction is about to be committed: its writes are handed out, for the changelog.
@@ -134,41 +114,31 @@ impl Overlay {
         for (store, view) in self.stores.iter_mut().enumerate() {
             debug_assert!(view.sealed.is_empty(), "one commit at a time");
             std::mem::swap(&mut view.open, &mut view.sealed);
-            for (key, value) in &view.sealed {
-                write(store, key, value.as_deref());
+            for (key, value) in view.sealed.iter() {
+                write(store, key.bytes(), value);
             }
         }
     }
 
     /// The sealed writes, for the store on disk.
     pub fn sealed(&self) -> impl Iterator<Item = (usize, &[u8], Option<&[u8]>)> {
-        self.stores
-            .iter()
-            .enumerate()
-            .flat_map(|(store, view)| view.sealed.iter().map(move |(key, value)| (store, &**key, value.as_deref())))
+        let stores = self.stores.iter().enumerate();
+        stores.flat_map(|(store, view)| view.sealed.iter().map(move |(key, value)| (store, key.bytes(), value)))
     }
 
     /// The sealed writes are on disk.
     pub fn applied(&mut self) {
-        for view in &mut self.stores {
-            let sealed = std::mem::take(&mut view.sealed);
-            for (key, value) in sealed {
-                let bytes = key.len() + value.as_ref().map_or(0, Vec::len) + ENTRY_OVERHEAD;
-                self.dirty_bytes = self.dirty_bytes.saturating_sub(bytes);
-                if view.recent.limit_bytes != 0 {
-                    view.recent.insert(key, value);
-                }
+        for View { sealed, recent, .. } in &mut self.stores {
+            for (key, value) in sealed.iter() {
+                recent.insert(key, value);
             }
-        }
-        if self.stores.iter().all(|it| it.open.is_empty()) {
-            self.dirty_bytes = 0;
+            sealed.clear();
         }
     }
 
     /// Nothing of what is not committed will be: all of it is dropped.
     pub fn discard(&mut self) {
         self.record.clear();
-        self.dirty_bytes = 0;
         for view in &mut self.stores {
             view.open.clear();
             view.sealed.clear();
@@ -181,19 +151,20 @@ impl Overlay {
         for view in &mut self.stores {
             view.recent.young.clear();
             view.recent.old.clear();
-            view.recent.young_bytes = 0;
         }
     }
 }
 
 impl Recent {
-    fn insert(&mut self, key: Box<[u8]>, value: Option<Vec<u8>>) {
-        self.young_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + ENTRY_OVERHEAD;
-        self.old.remove(&key);
-        self.young.insert(key, value);
-        if self.limit_bytes < self.young_bytes {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
+    fn insert(&mut self, key: Key<'_>, value: Option<&[u8]>) {
+        if self.limit_bytes == 0 {
+            return;
+        }
+        // What the older generation has of the key is out of date from now on, and not looked at.
+        self.young.put(key, value);
+        if self.limit_bytes < self.young.size() {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
     }
 }
@@ -242,6 +213,7 @@ fn copy(found: Option<&[u8]>, into: &mut Vec<u8>) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::entries::ENTRY_OVERHEAD;
     use super::*;
 
     #[derive(Default)]
@@ -322,7 +294,7 @@ mod tests {
             get(&mut overlay, &mut disk, &i.to_be_bytes());
         }
         let recent = &overlay.stores[0].recent;
-        assert!((recent.young.len() + recent.old.len()) * (4 + 10 + ENTRY_OVERHEAD) <= 10_100);
+        assert!(recent.young.size() + recent.old.size() <= 10_000 + 2 * (4 + 10 + ENTRY_OVERHEAD));
         let read = disk.1;
         get(&mut overlay, &mut disk, &9_999_u32.to_be_bytes());
         assert_eq!(disk.1, read, "the last one is still in memory");

@@ -96,7 +96,7 @@ fn read_one(mistakes: &mut Mistakes<'_>) -> Option<ObjectSchema> {
 /// Adds what every event has and the schema did not name.
 fn complete(schema: &mut ObjectSchema) {
     let string = || Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() };
-    let property = |name: &str, kind: Kind| Property { name: name.to_owned(), required: true, nullable: false, kind, slot: None };
+    let property = Property::new;
     let metadata = || ObjectSchema { properties: vec![property("source", string()), property("version", string())] };
     let envelope = [
         property("eventType", string()),
@@ -215,7 +215,7 @@ impl SchemaReading<'_, '_, '_> {
                 "correct it, or leave it out: it is part of every event",
             );
         }
-        Some(Property { name: key.text.clone(), required, nullable, kind, slot: None })
+        Some(Property { required, nullable, ..Property::new(&key.text, kind) })
     }
 
     /// The type, and whether null is allowed too.

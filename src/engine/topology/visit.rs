@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::expr::{Expr, Slot};
-use crate::engine::plan::{Binding, Operator, Output, Step, When};
+use crate::engine::plan::{Binding, Field, Operator, Output, Step, When};
 
 /// The slots that steps read, those behind a `key` left out.
 pub fn read(steps: &[Step]) -> BTreeSet<Slot> {
@@ -105,9 +105,9 @@ fn bindings(bindings: &mut [Binding], slot: &mut dyn FnMut(&mut Slot, bool)) {
     }
 }
 
-fn outputs(fields: &mut [(String, Output)], slot: &mut dyn FnMut(&mut Slot, bool)) {
-    for (_, it) in fields {
-        match it {
+fn outputs(fields: &mut [Field], slot: &mut dyn FnMut(&mut Slot, bool)) {
+    for it in fields {
+        match &mut it.value {
             Output::Value(it) => expr(it, slot),
             Output::Object(it) => outputs(it, slot),
         }

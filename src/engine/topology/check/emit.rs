@@ -4,7 +4,7 @@ use super::{Checking, Way};
 use crate::engine::expr::Expr;
 use crate::engine::expr::checked::Checked;
 use crate::engine::expr::names::known_names;
-use crate::engine::plan::{Emit, Operator, Output};
+use crate::engine::plan::{Emit, Field, Operator, Output};
 use crate::engine::schema::{Kind, ObjectSchema, Property};
 use crate::engine::topology::reading::Reading;
 use crate::engine::topology::steps::EmitSpec;
@@ -31,10 +31,11 @@ impl Checking<'_, '_> {
         let (to, event) = (emit.to?, emit.event.as_ref()?);
         let topic = self.output(to.text, &to.node.span);
         let name = format!("{}/{id}", self.out.name);
+        let (head, tail) = Emit::envelope(&event.event_type, &self.out.name, &format!("{}.0", event.major));
         Some(Operator::Emit(Emit {
             to: topic,
-            event_type: event.event_type.clone(),
-            version: format!("{}.0", event.major),
+            head,
+            tail,
             key: match key {
                 None => None,
                 Some(key) => Some(key?.expr),
@@ -45,7 +46,7 @@ impl Checking<'_, '_> {
     }
 
     /// The fields of an object.
-    fn object(&mut self, node: &Node, schema: Option<&ObjectSchema>, way: &Way, root: bool) -> Option<Vec<(String, Output)>> {
+    fn object(&mut self, node: &Node, schema: Option<&ObjectSchema>, way: &Way, root: bool) -> Option<Vec<Field>> {
         let fields = Reading { mistakes: self.mistakes }.map(node, "the value")?;
         let mut outputs = Vec::new();
         for (key, node) in fields.entries {
@@ -59,7 +60,9 @@ impl Checking<'_, '_> {
                 let hint = format!("add it to the schema, or correct it: {}", known_names(&key.text, "fields", known));
                 self.mistakes.add(key.span.clone(), format!("the event's schema has no field `{}`", key.text), hint);
             }
-            outputs.extend(self.field(node, property, way).map(|it| (key.text.clone(), it)));
+            // At the root the envelope stands before it.
+            let first = outputs.is_empty() && !root;
+            outputs.extend(self.field(node, property, way).map(|value| Field::new(first, &key.text, value)));
         }
         for property in schema.iter().flat_map(|it| &it.properties) {
             let written = root && ENVELOPE.contains(&property.name.as_str());
