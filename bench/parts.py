@@ -18,7 +18,7 @@ ABBA = ["kafka-streams", "null", "goyt", "goyt", "null", "kafka-streams"]
 FULL = {
     "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
     "intervals": {"kafka-streams": [100, 30], "goyt": [100, 20]}, "pace_abba": True, "restart": [1_000_000, 5_000_000], "kills": 3,
-    "peer_restart": [1_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
+    "peer_restart": [1_000_000, 5_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
     "topologies": [1, 8],
 }
 QUICK = {
@@ -82,6 +82,9 @@ class Bench:
 
     def verify(self, arm, work, loaded, number, **options):
         """Whether the outputs are what must come of the input. Those of the null are counted: they mean nothing."""
+        errors = [it for it in arm.log_lines() if '"level":"ERROR"' in it or " ERROR " in it]
+        if errors:
+            raise Void("%s: %d errors in its log, the first: %s" % (arm.application, len(errors), errors[0]))
         if arm.name == "null":
             ends = load("ends")
             for topic in work["outputs"]:

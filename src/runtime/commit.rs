@@ -284,7 +284,7 @@ impl Worker {
     /// Does what the table says about an error in a transaction in which something was sent: it is never gone on with.
     fn react_to_commit(&mut self, error: &LogError) -> Result<(), Error> {
         match error.reaction {
-            Reaction::Rejoin | Reaction::Stop => Err(error.clone().into()),
+            Reaction::Rejoin | Reaction::Renew | Reaction::Stop => Err(error.clone().into()),
             Reaction::AbortAndRewind | Reaction::LeaveTask => self.rewind(&error.to_string(), false),
             // The outcome is not known: a new producer first, then the committed offsets tell.
             Reaction::Retry | Reaction::Recycle | Reaction::RefuseRecord => self.rewind(&error.to_string(), true),

@@ -17,6 +17,8 @@ pub enum Reaction {
     /// The member's name was given to another client. That may be a request of its own that the broker answered too late, so the worker
     /// is started anew and takes the name back; when that happens again and again, another process has the name, and this one ends.
     Rejoin,
+    /// The client is unsound: the worker is started anew, with new ones.
+    Renew,
     /// Only the operator can help: what is concerned stops, by name.
     Stop,
 }

@@ -322,7 +322,7 @@ impl Worker {
             }
             Reaction::AbortAndRewind | Reaction::LeaveTask | Reaction::RefuseRecord => self.rewind(&error.to_string(), false),
             Reaction::Recycle => self.rewind(&error.to_string(), true),
-            Reaction::Rejoin => Err(error.into()),
+            Reaction::Rejoin | Reaction::Renew => Err(error.into()),
             Reaction::Stop => match error.partition {
                 Some(partition) if self.tasks.sources.contains_key(&partition) => {
                     self.halt(partition, &error.to_string());

@@ -1,6 +1,6 @@
 //! Glimpses: what readers saw of stores while everything went wrong (S4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{hex, read_all};
 use super::process::Process;
@@ -9,6 +9,7 @@ use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::engine::plan::{Plan, StoreKind, Subtopology};
 use crate::engine::state::dedup_keys;
 use crate::runtime::operations::access::StateReader as _;
+use crate::runtime::tasks::State;
 
 /// What was read of stores while everything went wrong (S4).
 #[derive(Debug, Default)]
@@ -46,7 +47,11 @@ impl Glimpses {
         if !self.noted {
             return Ok(());
         }
-        let tasks = process.disk.open_tasks();
+        // As who asks by HTTP: what a task restores is not answered.
+        let pictures = process.board.pictures();
+        let running = pictures.iter().flat_map(|it| &it.tasks).filter(|it| it.state == State::Running).map(|it| it.id.clone());
+        let running: BTreeSet<String> = running.collect();
+        let tasks: Vec<String> = process.disk.open_tasks().into_iter().filter(|it| running.contains(it)).collect();
         let Some(task) = random.item(&tasks) else { return Ok(()) };
         let Some((subtopology, _)) = of_task(plan, task) else { return Ok(()) };
         let number = random.index(subtopology.stores.len());

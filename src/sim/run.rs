@@ -262,8 +262,10 @@ impl<'s> Run<'s> {
             process.disk.damage(random);
         }
         if strikes(Fault::Compacted) {
-            let tombstones = if random.chance(500) { Tombstones::Keep } else { Tombstones::Remove };
-            for topic in site.plan.topics.iter().filter(|it| it.role == Role::Changelog) {
+            let remove = random.chance(500);
+            for (topic, number) in site.plan.topics.iter().zip(0..).filter(|(it, _)| it.role == Role::Changelog) {
+                let lacked = self.processes.iter().any(|it| lacks_tombstones(it, site, TopicId(number)));
+                let tombstones = if remove && !lacked { Tombstones::Remove } else { Tombstones::Keep };
                 // There is such a topic.
                 drop(site.cluster.compact(&topic.name, tombstones));
             }
@@ -427,4 +429,17 @@ fn limits(random: &mut Random) -> Limits {
 fn shown(rates: &Rates) -> String {
     let all: Vec<String> = rates.iter().map(|(fault, rate)| format!("{fault:?} {rate}")).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+/// Whether a disk has yet to read of something that was deleted. Tombstones go when `delete.retention.ms` is over: a disk that lacks them then
+/// is stale, which its files tell, and restored whole.
+fn lacks_tombstones(process: &Process, site: &Site, changelog: TopicId) -> bool {
+    let stores = site.plan.subtopologies.iter().flat_map(|part| part.stores.iter().enumerate().map(move |it| (part, it)));
+    let Some((part, (number, _))) = stores.into_iter().find(|(_, (_, it))| it.changelog == changelog) else { return false };
+    let name = site.plan.topics.get(usize::from(changelog.0)).map_or("", |it| it.name.as_str());
+    let records = site.cluster.read_all(name).unwrap_or_default();
+    records.iter().filter(|it| it.content.value.is_none()).any(|it| {
+        let positions = process.disk.positions(&part.task_id(it.partition));
+        positions.and_then(|all| all.get(number).copied().flatten()).is_some_and(|read| read <= it.offset)
+    })
 }

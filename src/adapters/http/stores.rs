@@ -94,6 +94,10 @@ fn entries(served: &Served, name: &str, asked: &ScanQuery) -> Result<Entries, Pr
     let mut tasks: Vec<(i32, &str)> =
         store.tasks(&all).into_iter().filter_map(|it| Some((store.partition_of_task(it)?, it))).filter(|it| first <= it.0).collect();
     tasks.sort_unstable();
+    for (_, task) in &tasks {
+        // A task that has none is about to be shown.
+        served.state(task).map_or(Ok(()), |state| running(task, &state))?;
+    }
     let (mut entries, mut more): (Vec<Entry>, bool) = (Vec::new(), false);
     for (partition, task) in tasks {
         let after = after.clone().filter(|_| partition == first);

@@ -62,6 +62,7 @@ struct Heard {
 
 impl Callbacks for Heard {
     fn log(&self, level: i32, facility: &str, line: &str) {
+        self.errors.read(facility, line);
         self.lines.say(level, facility, line);
     }
 

@@ -107,7 +107,7 @@ pub(super) fn reaction(failure: &Failure) -> Reaction {
     let code = if is_truncation(failure) { Ok(Code::RD_KAFKA_RESP_ERR__LOG_TRUNCATION) } else { Code::try_from(failure.code) };
     let by_name = code.map_or(Reaction::Recycle, |code| by_code(code).1);
     match by_name {
-        Reaction::Stop | Reaction::Rejoin | Reaction::LeaveTask => by_name,
+        Reaction::Stop | Reaction::Rejoin | Reaction::Renew | Reaction::LeaveTask => by_name,
         _ if failure.fatal => Reaction::Recycle,
         Reaction::Retry | Reaction::AbortAndRewind | Reaction::RefuseRecord if failure.abortable => Reaction::AbortAndRewind,
         _ if failure.retriable && !failure.abortable => Reaction::Retry,

@@ -177,9 +177,13 @@ impl Producer for MemoryProducer {
         }
         self.append(record).map_err(|error| match error.reaction {
             Reaction::RefuseRecord => SendError::Refused(error),
-            Reaction::Retry | Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::Rejoin | Reaction::Stop => {
-                SendError::Failed(error)
-            }
+            Reaction::Retry
+            | Reaction::AbortAndRewind
+            | Reaction::Recycle
+            | Reaction::LeaveTask
+            | Reaction::Rejoin
+            | Reaction::Renew
+            | Reaction::Stop => SendError::Failed(error),
         })
     }
 

@@ -70,8 +70,12 @@ impl Admin for KafkaAdmin {
 fn error(it: LogError) -> AdminError {
     match it.reaction {
         Reaction::Retry => AdminError::Unreachable(it.to_string()),
-        Reaction::AbortAndRewind | Reaction::Recycle | Reaction::LeaveTask | Reaction::RefuseRecord | Reaction::Rejoin | Reaction::Stop => {
-            AdminError::Refused { code: it.code.to_owned(), message: it.message }
-        }
+        Reaction::AbortAndRewind
+        | Reaction::Recycle
+        | Reaction::LeaveTask
+        | Reaction::RefuseRecord
+        | Reaction::Rejoin
+        | Reaction::Renew
+        | Reaction::Stop => AdminError::Refused { code: it.code.to_owned(), message: it.message },
     }
 }

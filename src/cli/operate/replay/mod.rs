@@ -44,8 +44,13 @@ pub struct Replay {
     /// The topology
     #[arg(long, value_name = "NAME")]
     topology: String,
-    /// From where: earliest, offset:<N> or time:<RFC 3339>
-    #[arg(long, value_name = "WHERE", default_value = "earliest", value_parser = begin)]
+    #[arg(
+        long,
+        value_name = "WHERE",
+        help = "From where: earliest, offset:<N> or time:<RFC 3339>",
+        default_value = "earliest",
+        value_parser = begin
+    )]
     from: Begin,
     /// Replay although not everything can be compared, and compare the rest
     #[arg(long)]
