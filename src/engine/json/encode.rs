@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::reader::plain;
 use crate::engine::decimal;
-use crate::engine::value::Value;
+use crate::engine::value::{Currency, Money, Value};
 
 /// Appends a JSON string.
 pub fn string(text: &str, into: &mut Vec<u8>) {
@@ -60,6 +60,19 @@ pub fn text(value: &Value<'_>, into: &mut Vec<u8>) {
         Value::Time(micros) => time(*micros, into),
         Value::Uuid(it) => uuid(*it, into),
     }
+}
+
+/// Appends an amount of money as a string, with at least the decimals of its currency.
+pub fn amount(money: Money, into: &mut Vec<u8>) {
+    into.push(b'"');
+    decimal::write(decimal::amount_of(money), into);
+    into.push(b'"');
+}
+
+/// Appends a currency as a string.
+pub fn currency(currency: Currency, into: &mut Vec<u8>) {
+    let [a, b, c] = currency.as_str().as_bytes().first_chunk().copied().unwrap_or_default();
+    into.extend_from_slice(&[b'"', a, b, c, b'"']);
 }
 
 /// Appends a UUID in lower case, with hyphens.

@@ -24,9 +24,8 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, by: &[Expr], to: TopicId
             if index != 0 {
                 it.push(b'|');
             }
-            match eval::look(part, slots) {
-                Ok(value) => encode::text(&value, it),
-                Err(found) => fault = Some(found),
+            if let Err(found) = eval::with(part, slots, |value| encode::text(value, it)) {
+                fault = Some(found);
             }
         }
     });

@@ -12,7 +12,8 @@ mod require;
 mod split;
 mod unique;
 
-use crate::engine::expr::{Fault, Otherwise, eval};
+use crate::engine::codec;
+use crate::engine::expr::{Expr, Fault, Otherwise, eval};
 use crate::engine::failure::{Failure, code};
 use crate::engine::json::Envelope;
 use crate::engine::plan::{Binding, Operator, Step, Subtopology};
@@ -154,7 +155,7 @@ impl Flow<'_, '_> {
     fn bind(&mut self, step: &Step, binding: &Binding) -> Result<(), Halt> {
         let value = match &binding.value {
             // Keeps text that is borrowed from the record borrowed.
-            crate::engine::expr::Expr::Slot(slot) => self.slots.get(usize::from(*slot)).cloned().unwrap_or(Value::Null),
+            Expr::Slot(slot) => eval::slot_value(*slot, &self.slots).clone(),
             expr => match eval::eval(expr, &self.slots) {
                 Ok(value) => value.into_owned(),
                 Err(fault) => return Err(halt(step, &fault, binding.otherwise.as_ref())),
@@ -167,12 +168,11 @@ impl Flow<'_, '_> {
     }
 
     /// Writes the key of parts into the scratch memory, behind `begin`.
-    fn state_key(&mut self, step: &Step, by: &[crate::engine::expr::Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
+    fn state_key(&mut self, step: &Step, by: &[Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
         for part in by {
-            let value = eval::look(part, &self.slots).map_err(|it| halt(step, &it, None))?;
-            crate::engine::codec::write_key(&value, &mut self.scratch.key);
+            eval::with(part, &self.slots, |it| codec::write_key(it, &mut self.scratch.key)).map_err(|it| halt(step, &it, None))?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::expr::{Expr, Slot};
-use crate::engine::plan::{Binding, Field, Operator, Output, Step, When};
+use crate::engine::plan::{Binding, Operator, Output, Step, When};
 
 /// The slots that steps read, those behind a `key` left out.
 pub fn read(steps: &[Step]) -> BTreeSet<Slot> {
@@ -93,7 +93,7 @@ fn slots(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot, bool), store: 
         }
         Operator::Emit(it) => {
             it.key.iter_mut().for_each(|it| expr(it, slot));
-            outputs(&mut it.value, slot);
+            it.value.iter_mut().for_each(|it| output(&mut it.value, slot));
         }
     }
 }
@@ -105,12 +105,10 @@ fn bindings(bindings: &mut [Binding], slot: &mut dyn FnMut(&mut Slot, bool)) {
     }
 }
 
-fn outputs(fields: &mut [Field], slot: &mut dyn FnMut(&mut Slot, bool)) {
-    for it in fields {
-        match &mut it.value {
-            Output::Value(it) => expr(it, slot),
-            Output::Object(it) => outputs(it, slot),
-        }
+fn output(of: &mut Output, slot: &mut dyn FnMut(&mut Slot, bool)) {
+    match of {
+        Output::Slot(it) | Output::AmountOf(it) | Output::CurrencyOf(it) => slot(it, false),
+        Output::Computed(it) => expr(it, slot),
     }
 }
 
