@@ -185,38 +185,65 @@ fn read_escaped(bytes: &mut &[u8]) -> Option<String> {
     }
 }
 
+/// Most numbers have fewer bits: their groups of seven fit into the bytes of one word, and are put there all at once.
+const WORD_BITS: u32 = 56;
+const GOES_ON: u64 = 0x8080_8080_8080_8080;
+
 fn write_unsigned(mut number: u128, into: &mut Vec<u8>) {
-    // Nearly all fit into 64 bits, where arithmetic is cheap.
-    let mut small = loop {
-        match u64::try_from(number) {
-            Ok(it) => break it,
-            Err(_) => into.push(low_bits(number as u64) | 0x80),
-        }
-        number >>= 7;
-    };
-    while 0x80 <= small {
-        into.push(low_bits(small) | 0x80);
-        small >>= 7;
+    if let Ok(small @ ..0x80) = u8::try_from(number) {
+        return into.push(small);
     }
-    into.push(low_bits(small));
+    if number >> WORD_BITS == 0 {
+        let number = number as u64;
+        let count = (u64::BITS - number.leading_zeros()).div_ceil(7);
+        let behind_last = u64::MAX << (8 * (count - 1));
+        let word = groups_to_bytes(number) | GOES_ON & !behind_last;
+        let end = into.len() + count as usize;
+        into.extend_from_slice(&word.to_le_bytes());
+        return into.truncate(end);
+    }
+    while 0x80 <= number {
+        into.push(low_bits(number) | 0x80);
+        number >>= 7;
+    }
+    into.push(low_bits(number));
 }
 
-fn low_bits(number: u64) -> u8 {
+fn low_bits(number: u128) -> u8 {
     u8::try_from(number & 0x7F).unwrap_or(0)
 }
 
+/// Eight groups of seven bits, each into a byte: halves are moved apart, then their halves, then theirs.
+fn groups_to_bytes(number: u64) -> u64 {
+    let number = number & 0x0FFF_FFFF | (number & 0x0FFF_FFFF << 28) << 4;
+    let number = number & 0x0000_3FFF_0000_3FFF | (number & 0x0FFF_C000_0FFF_C000) << 2;
+    number & 0x007F_007F_007F_007F | (number & 0x3F80_3F80_3F80_3F80) << 1
+}
+
+/// The opposite.
+fn bytes_to_groups(word: u64) -> u64 {
+    let word = word & 0x007F_007F_007F_007F | (word & 0x7F00_7F00_7F00_7F00) >> 1;
+    let word = word & 0x0000_3FFF_0000_3FFF | (word & 0x3FFF_0000_3FFF_0000) >> 2;
+    word & 0x0FFF_FFFF | (word & 0x0FFF_FFFF << 32) >> 4
+}
+
 fn read_unsigned(bytes: &mut &[u8]) -> Option<u128> {
-    // Nine bytes have 63 bits: nearly all numbers need no more, and arithmetic of 64 bits is cheap.
-    let mut small = 0_u64;
-    for shift in (0..63).step_by(7) {
-        let byte = next(bytes)?;
-        small |= u64::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return Some(small.into());
+    if let Some((first @ ..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return Some(u128::from(*first));
+    }
+    if let Some(word) = bytes.first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let last = !word & GOES_ON;
+        if last != 0 {
+            // All up to the highest bit of the last byte.
+            let taken = word & (last ^ last.wrapping_sub(1));
+            *bytes = bytes.get(1 + last.trailing_zeros() as usize / 8..)?;
+            return Some(bytes_to_groups(taken & !GOES_ON).into());
         }
     }
-    let mut number = u128::from(small);
-    for shift in (63..128).step_by(7) {
+    let mut number = 0;
+    for shift in (0..128).step_by(7) {
         let byte = next(bytes)?;
         // Of the last one there is room for two bits.
         if shift == 126 && 3 < byte {

@@ -18,23 +18,28 @@ pub fn parse(text: &str) -> Option<Decimal> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+    let point = digits.bytes().position(|it| it == b'.');
+    let (whole, fraction) = match point.and_then(|at| digits.split_at_checked(at)) {
+        Some((whole, fraction)) if 1 < fraction.len() => (whole, fraction.get(1..)?),
         Some(_) => return None,
         None => (digits, ""),
     };
     if whole.is_empty() || WHOLE_DIGITS_MAX < whole.len() || FRACTION_DIGITS_MAX < fraction.len() {
         return None;
     }
-    let mut mantissa: i128 = 0;
-    for digit in whole.bytes().chain(fraction.bytes()) {
-        if !digit.is_ascii_digit() {
-            return None;
+    let (whole, decimals, scale) = (number(whole)?, number(fraction)?, u32::try_from(fraction.len()).ok()?);
+    match whole.checked_mul(10_i64.checked_pow(scale)?).and_then(|it| it.checked_add(decimals)) {
+        Some(it) => Decimal::try_new(if negative { -it } else { it }, scale).ok(),
+        None => {
+            let mantissa = i128::from(whole) * 10_i128.checked_pow(scale)? + i128::from(decimals);
+            Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
         }
-        mantissa = mantissa * 10 + i128::from(digit - b'0');
     }
-    let scale = u32::try_from(fraction.len()).ok()?;
-    Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
+}
+
+/// The number of at most [`WHOLE_DIGITS_MAX`] digits.
+fn number(digits: &str) -> Option<i64> {
+    digits.bytes().try_fold(0, |number, it| it.is_ascii_digit().then(|| number * 10 + i64::from(it - b'0')))
 }
 
 /// `a + b`, exactly.

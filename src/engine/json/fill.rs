@@ -22,10 +22,11 @@ pub(super) struct Filled<'r> {
 /// Checks the text against the schema and fills slots.
 pub(super) fn fill<'r>(text: &'r str, schema: &ObjectSchema, slots: &mut [Value<'r>]) -> Result<Filled<'r>, Failure> {
     let mut filling = Filling { json: Reader::of(text), slots, event_id: None, timestamp: None, major: None };
-    match filling.root(schema) {
-        Ok(()) => {}
-        Err(Ended::Failed(failure)) => return Err(failure),
-        Err(Ended::Unread(unread)) => return Err(unreadable(text, unread)),
+    if let Err(ended) = filling.root(schema) {
+        return Err(match *ended {
+            Ended::Failed(failure) => failure,
+            Ended::Unread(unread) => unreadable(text, unread),
+        });
     }
     match (filling.event_id, filling.timestamp, filling.major) {
         (Some(event_id), Some((timestamp, micros)), Some(major)) => {
@@ -61,9 +62,12 @@ pub(super) fn not_an_object() -> Failure {
 
 /// The major number of `MAJOR.MINOR`.
 pub(super) fn major(version: &str) -> Option<u32> {
-    let (major, minor) = version.split_once('.')?;
-    let digits = |it: &str| !it.is_empty() && it.len() < 9 && it.bytes().all(|b| b.is_ascii_digit());
-    (digits(major) && digits(minor)).then(|| major.parse().ok()).flatten()
+    let (major, minor) = version.split_at_checked(version.bytes().position(|it| it == b'.')?)?;
+    let number = |it: &[u8]| {
+        let digits = !it.is_empty() && it.len() < 9 && it.iter().all(u8::is_ascii_digit);
+        digits.then(|| it.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+    };
+    number(minor.as_bytes().get(1..)?).and(number(major.as_bytes()))
 }
 
 /// The least number that needs more than 64 bits: 2^63.
@@ -76,6 +80,9 @@ struct Filling<'s, 'r> {
     timestamp: Option<(Cow<'r, str>, i64)>,
     major: Option<u32>,
 }
+
+/// What was read, or why not: that is rare and large, and would be room and work in each result.
+type Read<T> = Result<T, Box<Ended>>;
 
 /// Why the event was not read to its end.
 enum Ended {
@@ -131,40 +138,43 @@ struct Field<'p> {
 }
 
 impl Field<'_> {
-    fn fail(&self, code: &'static str, message: String) -> Ended {
-        Ended::Failed(Failure::at(code, self.path.pointer(), message))
+    #[cold]
+    fn fail(&self, code: &'static str, message: String) -> Box<Ended> {
+        Box::new(Ended::Failed(Failure::at(code, self.path.pointer(), message)))
     }
 
-    fn wrong_type(&self, found: &str) -> Ended {
+    #[cold]
+    fn wrong_type(&self, found: &str) -> Box<Ended> {
         self.fail(code::WRONG_TYPE, format!("{} is expected, not {found}", described(&self.property.kind)))
     }
 
-    fn unread(&self, why: Unreadable) -> Ended {
-        Ended::Unread(Unread { why, path: self.path.pointer(), number: matches!(self.property.kind, Kind::Int { .. }) })
+    #[cold]
+    fn unread(&self, why: Unreadable) -> Box<Ended> {
+        Box::new(Ended::Unread(Unread { why, path: self.path.pointer(), number: matches!(self.property.kind, Kind::Int { .. }) }))
     }
 
-    fn null(&self) -> Result<(), Ended> {
+    fn null(&self) -> Read<()> {
         if self.property.nullable { Ok(()) } else { Err(self.fail(code::MISSING_FIELD, "null is not allowed here".to_owned())) }
     }
 }
 
 impl<'r> Filling<'_, 'r> {
-    fn root(&mut self, schema: &ObjectSchema) -> Result<(), Ended> {
+    fn root(&mut self, schema: &ObjectSchema) -> Read<()> {
         if !self.json.take(b'{') {
-            return Err(Ended::Failed(not_an_object()));
+            return Err(Box::new(Ended::Failed(not_an_object())));
         }
         self.object(schema, Place::Event, Path(None, ""))?;
         if self.json.is_at_end() {
             Ok(())
         } else {
-            Err(Ended::Unread(Unread { why: Unreadable::Syntax, path: String::new(), number: false }))
+            Err(Box::new(Ended::Unread(Unread { why: Unreadable::Syntax, path: String::new(), number: false })))
         }
     }
 
     /// The fields of an object, behind its opening brace.
-    fn object(&mut self, schema: &ObjectSchema, place: Place, path: Path<'_>) -> Result<(), Ended> {
-        let unread = |why| Ended::Unread(Unread { why, path: path.pointer(), number: false });
-        let (mut seen, mut expected, mut first) = (0_u128, 0, true);
+    fn object(&mut self, schema: &ObjectSchema, place: Place, path: Path<'_>) -> Read<()> {
+        let unread = |why| Box::new(Ended::Unread(Unread { why, path: path.pointer(), number: false }));
+        let (mut seen, mut count, mut expected, mut first) = (0_u128, 0, 0, true);
         loop {
             // Producers write fields in one order: the one that is expected is looked for as it is commonly written.
             let property = schema.properties.get(expected).filter(|it| self.json.lead(first, &it.lead));
@@ -184,22 +194,27 @@ impl<'r> Filling<'_, 'r> {
             first = false;
             expected = index + 1;
             let field = Field { property, place, path: Path(Some(&path), &property.name) };
-            if seen & bit(index) != 0 {
+            let bit = bit(index);
+            if seen & bit != 0 {
                 return Err(field.fail(code::DUPLICATE_FIELD, "the field occurs twice".to_owned()));
             }
-            seen |= bit(index);
-            self.field(field)?;
+            seen |= bit;
+            count += usize::from(bit != 0);
+            self.field(&field)?;
+        }
+        if count == schema.properties.len() {
+            return Ok(());
         }
         for (index, property) in schema.properties.iter().enumerate() {
             if property.required && seen & bit(index) == 0 {
                 let path = Path(Some(&path), &property.name);
-                return Err(Ended::Failed(Failure::at(code::MISSING_FIELD, path.pointer(), "the field is missing")));
+                return Err(Box::new(Ended::Failed(Failure::at(code::MISSING_FIELD, path.pointer(), "the field is missing"))));
             }
         }
         Ok(())
     }
 
-    fn field(&mut self, field: Field<'_>) -> Result<(), Ended> {
+    fn field(&mut self, field: &Field<'_>) -> Read<()> {
         let value = match (&field.property.kind, self.json.peek()) {
             (Kind::List | Kind::Any, _) => self.list(field)?,
             (Kind::Object(schema), Some(b'{')) => {
@@ -208,7 +223,10 @@ impl<'r> Filling<'_, 'r> {
                 return self.object(schema, place, field.path);
             }
             (_, Some(b'"')) => {
-                let text = self.json.string().map_err(|it| field.unread(it))?;
+                let text = match self.json.plain_string() {
+                    Some(it) => Cow::Borrowed(it),
+                    None => self.json.string().map_err(|it| field.unread(it))?,
+                };
                 self.text(field, text)?
             }
             (_, Some(b'-' | b'0'..=b'9')) => self.number(field)?,
@@ -234,7 +252,7 @@ impl<'r> Filling<'_, 'r> {
         Ok(())
     }
 
-    fn list(&mut self, field: Field<'_>) -> Result<Value<'r>, Ended> {
+    fn list(&mut self, field: &Field<'_>) -> Read<Value<'r>> {
         let raw = self.json.raw().map_err(|it| field.unread(it))?;
         match (raw.as_bytes().first(), &field.property.kind) {
             (Some(b'n'), Kind::List) => field.null().map(|()| Value::Null),
@@ -244,7 +262,7 @@ impl<'r> Filling<'_, 'r> {
         }
     }
 
-    fn number(&mut self, field: Field<'_>) -> Result<Value<'r>, Ended> {
+    fn number(&mut self, field: &Field<'_>) -> Read<Value<'r>> {
         let fraction = "a number with a fraction or an exponent";
         let Kind::Int { min, max } = field.property.kind else {
             let number = self.json.number().map_err(|it| field.unread(it))?;
@@ -267,7 +285,7 @@ impl<'r> Filling<'_, 'r> {
         if (min..=max).contains(&integer) { Ok(Value::Int(integer)) } else { Err(out_of_range(&integer)) }
     }
 
-    fn text(&mut self, field: Field<'_>, text: Cow<'r, str>) -> Result<Value<'r>, Ended> {
+    fn text(&mut self, field: &Field<'_>, text: Cow<'r, str>) -> Read<Value<'r>> {
         let named = |name: &str| field.property.name == name;
         Ok(match &field.property.kind {
             Kind::String { min_length, max_length, one_of } => {

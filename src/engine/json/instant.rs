@@ -2,8 +2,10 @@
 
 /// Microseconds since 1970 of an instant.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    let utc = text.ends_with('Z') || text.ends_with("+00:00");
-    common(text).or_else(|| utc.then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond))
+    common(text).or_else(|| {
+        let utc = text.ends_with('Z') || text.ends_with("+00:00");
+        utc.then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond)
+    })
 }
 
 /// The form that nearly all have, `2026-01-31T10:00:00Z` with at most six decimals of a second; `None` says nothing about the others.

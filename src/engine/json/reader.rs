@@ -35,6 +35,7 @@ impl<'r> Reader<'r> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             match self.byte(self.at)? {
@@ -76,16 +77,19 @@ impl<'r> Reader<'r> {
 
     /// Takes a string.
     pub(super) fn string(&mut self) -> Result<Cow<'r, str>, Unreadable> {
+        if self.peek() != Some(b'"') {
+            return Err(Unreadable::Syntax);
+        }
         match self.plain_string() {
             Some(it) => Ok(Cow::Borrowed(it)),
-            None if self.peek() == Some(b'"') => self.rest::<String>().map(Cow::Owned),
-            None => Err(Unreadable::Syntax),
+            None => self.rest::<String>().map(Cow::Owned),
         }
     }
 
-    /// Takes a string, when one comes next that has no escapes.
-    fn plain_string(&mut self) -> Option<&'r str> {
-        if self.peek() != Some(b'"') {
+    /// Takes a string, when one begins right here that has no escapes.
+    #[inline]
+    pub(super) fn plain_string(&mut self) -> Option<&'r str> {
+        if self.byte(self.at) != Some(b'"') {
             return None;
         }
         let inner = self.text.get(self.at + 1..)?;
@@ -106,10 +110,11 @@ impl<'r> Reader<'r> {
     pub(super) fn short_integer(&mut self) -> Option<i64> {
         let negative = self.peek() == Some(b'-');
         let begin = self.at + usize::from(negative);
-        let digits = self.text.as_bytes().get(begin..)?.iter().take_while(|it| it.is_ascii_digit());
-        let (length, number) = digits
-            .take(SHORT + 1)
-            .fold((0, 0_u64), |(length, number), digit| (length + 1, number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))));
+        let (mut length, mut number) = (0, 0_u64);
+        while let Some(digit @ b'0'..=b'9') = self.byte(begin + length) {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            length += 1;
+        }
         // JSON has no leading zeros, and -0 is no integer to `serde_json`.
         let leading_zero = self.byte(begin) == Some(b'0') && (1 < length || negative);
         let goes_on = matches!(self.byte(begin + length), Some(b'.' | b'e' | b'E'));
@@ -136,6 +141,7 @@ impl<'r> Reader<'r> {
 
     /// Takes any value.
     pub(super) fn skip(&mut self) -> Result<(), Unreadable> {
+        self.peek();
         if self.plain_string().is_some() {
             return Ok(());
         }
@@ -178,8 +184,11 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        // The lowest bit that is set is right; bits above it may be set by a borrow.
-        let special = below(word, 0x20) | below(word ^ each(b'"'), 1) | below(word ^ each(b'\\'), 1);
+        // Borrowed from the highest bit of a byte that is less than what is taken from it: the lowest bit that is set is right, those
+        // above it may be wrong. None of the three has that bit by itself.
+        let borrows =
+            word.wrapping_sub(each(0x20)) | (word ^ each(b'"')).wrapping_sub(each(1)) | (word ^ each(b'\\')).wrapping_sub(each(1));
+        let special = borrows & !word & each(0x80);
         if special != 0 {
             return index * 8 + usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
         }
@@ -191,11 +200,6 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
 /// The same byte eight times.
 const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
-}
-
-/// The highest bit of each byte that is less than `limit`.
-const fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(each(limit)) & !word & each(0x80)
 }
 
 #[cfg(test)]
