@@ -34,7 +34,7 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
     match value {
         Value::Null => into.push(0),
         Value::Bool(it) => into.push(u8::from(*it)),
-        Value::Int(it) | Value::Time(it) => write_signed(i128::from(*it), into),
+        Value::Int(it) | Value::Time(it) => write_int(*it, into),
         Value::Decimal(it) => write_decimal(*it, into),
         Value::Money(it) => {
             write_decimal(it.amount, into);
@@ -50,27 +50,32 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
 /// # Errors
 /// When the bytes are not what the type says.
 pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malformed> {
-    let read = match of {
-        Type::Optional(inner) => match take(bytes, 1) {
-            Some([0]) => Some(Value::Null),
-            Some([1]) => return read_value(bytes, inner),
-            _ => None,
+    read_of_type(bytes, of).ok_or_else(|| Malformed(of.to_string()))
+}
+
+fn read_of_type<'b>(bytes: &mut &'b [u8], of: &Type) -> Option<Value<'b>> {
+    Some(match of {
+        Type::Optional(inner) => match next(bytes)? {
+            0 => Value::Null,
+            1 => read_of_type(bytes, inner)?,
+            _ => return None,
         },
-        Type::Null => (take(bytes, 1) == Some(&[0])).then_some(Value::Null),
-        Type::Bool => read_bool(bytes).map(Value::Bool),
-        Type::Int => read_int(bytes).map(Value::Int),
-        Type::Time => read_int(bytes).map(Value::Time),
-        Type::Decimal => read_decimal(bytes).map(Value::Decimal),
-        Type::Money => read_decimal(bytes).and_then(|amount| {
-            let letters: [u8; 3] = take(bytes, 3)?.try_into().ok()?;
-            Some(Value::Money(Money { amount, currency: Currency(letters) }))
-        }),
-        Type::String => read_text(bytes).map(|it| Value::Str(Cow::Borrowed(it))),
-        Type::List => read_text(bytes).map(|it| Value::Json(Cow::Borrowed(it))),
-        Type::Uuid => take(bytes, 16).and_then(|it| it.try_into().ok()).map(|it| Value::Uuid(u128::from_be_bytes(it))),
-        Type::Record(_) => None,
-    };
-    read.ok_or_else(|| Malformed(of.to_string()))
+        Type::Null => return (next(bytes)? == 0).then_some(Value::Null),
+        Type::Bool => Value::Bool(read_bool(bytes)?),
+        Type::Int => Value::Int(read_int(bytes)?),
+        Type::Time => Value::Time(read_int(bytes)?),
+        Type::Decimal => Value::Decimal(read_decimal(bytes)?),
+        Type::Money => {
+            let amount = read_decimal(bytes)?;
+            let (letters, rest) = bytes.split_first_chunk()?;
+            *bytes = rest;
+            Value::Money(Money { amount, currency: Currency(*letters) })
+        }
+        Type::String => Value::Str(Cow::Borrowed(read_text(bytes)?)),
+        Type::List => Value::Json(Cow::Borrowed(read_text(bytes)?)),
+        Type::Uuid => Value::Uuid(u128::from_be_bytes(take(bytes, 16)?.try_into().ok()?)),
+        Type::Record(_) => return None,
+    })
 }
 
 /// Appends a part of a state key.
@@ -117,14 +122,19 @@ pub fn read_key(bytes: &mut &[u8], of: &Type) -> Result<Value<'static>, Malforme
 
 /// Appends bytes behind their length.
 pub fn write_bytes(bytes: &[u8], into: &mut Vec<u8>) {
-    write_unsigned(bytes.len() as u128, into);
+    if !write_short(bytes.len() as u64, into) {
+        write_unsigned(bytes.len() as u128, into);
+    }
     into.extend_from_slice(bytes);
 }
 
 /// Takes bytes behind their length.
 #[must_use]
 pub fn read_bytes<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let length = usize::try_from(read_unsigned(bytes)?).ok()?;
+    let length = match read_short(bytes) {
+        Some(it) => usize::try_from(it).ok()?,
+        None => usize::try_from(read_unsigned(bytes)?).ok()?,
+    };
     take(bytes, length)
 }
 
@@ -144,13 +154,27 @@ pub fn take<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
 
 /// Appends a signed number of any size.
 pub fn write_signed(number: i128, into: &mut Vec<u8>) {
-    write_unsigned(((number << 1) ^ (number >> 127)).cast_unsigned(), into);
+    match i64::try_from(number) {
+        Ok(it) => write_int(it, into),
+        Err(_) => write_unsigned(((number << 1) ^ (number >> 127)).cast_unsigned(), into),
+    }
+}
+
+/// Appends a 64-bit number, in the same form.
+pub fn write_int(number: i64, into: &mut Vec<u8>) {
+    let number = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    if !write_short(number, into) {
+        write_unsigned(number.into(), into);
+    }
 }
 
 /// Takes a 64-bit number.
 #[must_use]
 pub fn read_int(bytes: &mut &[u8]) -> Option<i64> {
-    read_signed(bytes).and_then(|it| i64::try_from(it).ok())
+    match read_short(bytes) {
+        Some(it) => Some((it >> 1).cast_signed() ^ -(it & 1).cast_signed()),
+        None => read_signed(bytes).and_then(|it| i64::try_from(it).ok()),
+    }
 }
 
 fn write_decimal(number: Decimal, into: &mut Vec<u8>) {
@@ -159,8 +183,11 @@ fn write_decimal(number: Decimal, into: &mut Vec<u8>) {
 }
 
 fn read_decimal(bytes: &mut &[u8]) -> Option<Decimal> {
-    let scale = *take(bytes, 1)?.first()?;
-    Decimal::try_from_i128_with_scale(read_signed(bytes)?, u32::from(scale)).ok()
+    let scale = u32::from(next(bytes)?);
+    match read_short(bytes) {
+        Some(it) => Decimal::try_new((it >> 1).cast_signed() ^ -(it & 1).cast_signed(), scale).ok(),
+        None => Decimal::try_from_i128_with_scale(read_signed(bytes)?, scale).ok(),
+    }
 }
 
 fn read_bool(bytes: &mut &[u8]) -> Option<bool> {
@@ -185,23 +212,49 @@ fn read_escaped(bytes: &mut &[u8]) -> Option<String> {
     }
 }
 
-/// Most numbers have fewer bits: their groups of seven fit into the bytes of one word, and are put there all at once.
-const WORD_BITS: u32 = 56;
+/// Most numbers have fewer bits: their groups of seven fit into the bytes of one word, and are put there, or taken, all at once.
+const SHORT_BITS: u32 = 56;
+/// The bit of each byte of a word that says that another byte follows.
 const GOES_ON: u64 = 0x8080_8080_8080_8080;
 
+/// Appends a number, if it is a short one.
+#[inline]
+fn write_short(number: u64, into: &mut Vec<u8>) -> bool {
+    if let Ok(it @ ..0x80) = u8::try_from(number) {
+        into.push(it);
+        return true;
+    }
+    if number >> SHORT_BITS != 0 {
+        return false;
+    }
+    let count = (u64::BITS - number.leading_zeros()).div_ceil(7);
+    let behind_last = u64::MAX << (8 * (count - 1));
+    let word = groups_to_bytes(number) | GOES_ON & !behind_last;
+    let end = into.len() + count as usize;
+    into.extend_from_slice(&word.to_le_bytes());
+    into.truncate(end);
+    true
+}
+
+/// Takes a number, if it is a short one that does not stand near the end.
+#[inline]
+fn read_short(bytes: &mut &[u8]) -> Option<u64> {
+    if let Some((first @ ..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return Some(u64::from(*first));
+    }
+    let word = u64::from_le_bytes(*bytes.first_chunk()?);
+    let last = !word & GOES_ON;
+    if last == 0 {
+        return None;
+    }
+    *bytes = bytes.get(1 + last.trailing_zeros() as usize / 8..)?;
+    // All bits up to the highest one of the last byte.
+    let taken = word & (last ^ last.wrapping_sub(1));
+    Some(bytes_to_groups(taken & !GOES_ON))
+}
+
 fn write_unsigned(mut number: u128, into: &mut Vec<u8>) {
-    if let Ok(small @ ..0x80) = u8::try_from(number) {
-        return into.push(small);
-    }
-    if number >> WORD_BITS == 0 {
-        let number = number as u64;
-        let count = (u64::BITS - number.leading_zeros()).div_ceil(7);
-        let behind_last = u64::MAX << (8 * (count - 1));
-        let word = groups_to_bytes(number) | GOES_ON & !behind_last;
-        let end = into.len() + count as usize;
-        into.extend_from_slice(&word.to_le_bytes());
-        return into.truncate(end);
-    }
     while 0x80 <= number {
         into.push(low_bits(number) | 0x80);
         number >>= 7;
@@ -228,20 +281,6 @@ fn bytes_to_groups(word: u64) -> u64 {
 }
 
 fn read_unsigned(bytes: &mut &[u8]) -> Option<u128> {
-    if let Some((first @ ..0x80, rest)) = bytes.split_first() {
-        *bytes = rest;
-        return Some(u128::from(*first));
-    }
-    if let Some(word) = bytes.first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        let last = !word & GOES_ON;
-        if last != 0 {
-            // All up to the highest bit of the last byte.
-            let taken = word & (last ^ last.wrapping_sub(1));
-            *bytes = bytes.get(1 + last.trailing_zeros() as usize / 8..)?;
-            return Some(bytes_to_groups(taken & !GOES_ON).into());
-        }
-    }
     let mut number = 0;
     for shift in (0..128).step_by(7) {
         let byte = next(bytes)?;

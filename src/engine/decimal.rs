@@ -96,25 +96,37 @@ pub fn amount_of(money: Money) -> Decimal {
 
 /// Writes a number in plain digits, as `-12.50`.
 pub fn write(number: Decimal, into: &mut Vec<u8>) {
-    let mantissa = number.mantissa();
-    let mut buffer = itoa::Buffer::new();
-    // Nearly all fit into 64 bits, where digits are cheap.
-    let digits = match u64::try_from(mantissa.unsigned_abs()) {
-        Ok(it) => buffer.format(it),
-        Err(_) => buffer.format(mantissa.unsigned_abs()),
+    let parts = number.unpack();
+    // The last digit first, into the end of room that is enough for all.
+    let (mut text, mut at) = ([0; CHARACTERS_MAX], CHARACTERS_MAX);
+    let mut put = |it| {
+        at -= 1;
+        if let Some(place) = text.get_mut(at) {
+            *place = it;
+        }
     };
-    let scale = usize::try_from(number.scale()).unwrap_or(0);
-    let (whole, fraction) = digits.split_at_checked(digits.len().saturating_sub(scale)).unwrap_or((digits, ""));
-    if mantissa < 0 {
-        into.push(b'-');
+    let mut rest = u128::from(parts.hi) << 64 | u128::from(parts.mid) << 32 | u128::from(parts.lo);
+    let mut digits = 0;
+    while rest != 0 || digits <= parts.scale {
+        // Nearly all fit into 64 bits, where division is cheap.
+        let (before, digit) = match u64::try_from(rest) {
+            Ok(small) => (u128::from(small / 10), small % 10),
+            Err(_) => (rest / 10, (rest % 10) as u64),
+        };
+        put(b'0' + digit as u8);
+        (rest, digits) = (before, digits + 1);
+        if digits == parts.scale {
+            put(b'.');
+        }
     }
-    into.extend_from_slice(if whole.is_empty() { b"0" } else { whole.as_bytes() });
-    if scale != 0 {
-        into.push(b'.');
-        into.resize(into.len() + scale - fraction.len(), b'0');
-        into.extend_from_slice(fraction.as_bytes());
+    if parts.negative && !number.is_zero() {
+        put(b'-');
     }
+    into.extend_from_slice(text.get(at..).unwrap_or_default());
 }
+
+/// Characters of the longest number: 29 digits, a point, a sign.
+const CHARACTERS_MAX: usize = 31;
 
 #[cfg(test)]
 mod tests {

@@ -77,9 +77,27 @@ pub fn currency(currency: Currency, into: &mut Vec<u8>) {
 
 /// Appends a UUID in lower case, with hyphens.
 pub fn uuid(it: u128, into: &mut Vec<u8>) {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    into.extend_from_slice(uuid::Uuid::from_u128(it).hyphenated().encode_lower(&mut buffer).as_bytes());
+    let mut text = [b'-'; 36];
+    for (byte, at) in it.to_be_bytes().into_iter().zip(UUID_BYTES) {
+        if let Some([high, low]) = text.get_mut(at..at + 2) {
+            [*high, *low] = HEX[usize::from(byte)];
+        }
+    }
+    into.extend_from_slice(&text);
 }
+
+/// Where the two digits of each byte of a UUID stand.
+const UUID_BYTES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// The two digits of each byte.
+static HEX: [[u8; 2]; 256] = {
+    let (digits, mut hex, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
+    while byte < hex.len() {
+        hex[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    hex
+};
 
 fn integer(it: i64, into: &mut Vec<u8>) {
     into.extend_from_slice(itoa::Buffer::new().format(it).as_bytes());

@@ -19,7 +19,7 @@ use crate::engine::json::Envelope;
 use crate::engine::plan::{Binding, Operator, Step, Subtopology};
 use crate::engine::record::{Millis, RecordRef};
 use crate::engine::state::overlay::Overlay;
-use crate::engine::state::{Committed, StoreError};
+use crate::engine::state::{Committed, Key, StoreError};
 use crate::engine::task::effects::Effects;
 use crate::engine::value::Value;
 
@@ -65,8 +65,16 @@ pub trait Probe {
 #[derive(Debug, Default)]
 pub struct Scratch {
     key: Vec<u8>,
+    /// Of the key: it is asked for when state is read, and again when it is written.
+    hash: u64,
     value: Vec<u8>,
     index: Vec<u8>,
+}
+
+impl Scratch {
+    fn key(&self) -> Key<'_> {
+        Key::hashed(&self.key, self.hash)
+    }
 }
 
 /// What became of a record, or of one of its legs.
@@ -174,12 +182,19 @@ impl Flow<'_, '_> {
         for part in by {
             eval::with(part, &self.slots, |it| codec::write_key(it, &mut self.scratch.key)).map_err(|it| halt(step, &it, None))?;
         }
+        self.scratch.hash = Key::of(&self.scratch.key).hash();
         Ok(())
     }
 
     /// Reads the value of the key in the scratch memory into the scratch memory; whether there is one.
     fn read_state(&mut self, store: usize) -> Result<bool, Halt> {
-        Ok(self.overlay.get(self.committed, store, &self.scratch.key, &mut self.scratch.value)?)
+        let Scratch { key, hash, value, .. } = &mut *self.scratch;
+        Ok(self.overlay.get(self.committed, store, Key::hashed(key, *hash), value)?)
+    }
+
+    /// Writes the value in the scratch memory for the key there.
+    fn write_state(&mut self, store: usize) {
+        self.overlay.put(store, self.scratch.key(), Some(&self.scratch.value));
     }
 }
 
