@@ -59,7 +59,7 @@ fn counting() -> Arc<Plan> {
         stores: vec![store("dedup", 4, StoreKind::Dedup { window_ms: 86_400_000 }, vec![Type::Uuid], vec![("seen".into(), Type::Time)])],
         steps: vec![
             step("dedup", Operator::Dedup { store: 0, by: vec![Expr::Slot(0)], window_ms: 86_400_000, late: Late::Reject }),
-            step("positive", Operator::Require { that: positive, otherwise: Otherwise::Reject("NEGATIVE".into()) }),
+            step("positive", Operator::Require { that: positive.into(), otherwise: Otherwise::Reject("NEGATIVE".into()) }),
             step("by-k", Operator::Key { by: vec![Expr::Slot(1)], to: TopicId(3), layout: layout.clone() }),
         ],
         fingerprint: "1".into(),

@@ -105,19 +105,26 @@ pub fn write(number: Decimal, into: &mut Vec<u8>) {
             *place = it;
         }
     };
-    let mut rest = u128::from(parts.hi) << 64 | u128::from(parts.mid) << 32 | u128::from(parts.lo);
     let mut digits = 0;
-    while rest != 0 || digits <= parts.scale {
-        // Nearly all fit into 64 bits, where division is cheap.
-        let (before, digit) = match u64::try_from(rest) {
-            Ok(small) => (u128::from(small / 10), small % 10),
-            Err(_) => (rest / 10, (rest % 10) as u64),
-        };
-        put(b'0' + digit as u8);
-        (rest, digits) = (before, digits + 1);
+    let mut digit = |it| {
+        put(b'0' + it as u8);
+        digits += 1;
         if digits == parts.scale {
             put(b'.');
         }
+        digits <= parts.scale
+    };
+    let mut wide = u128::from(parts.hi) << 64 | u128::from(parts.mid) << 32 | u128::from(parts.lo);
+    // Nearly all fit into 64 bits, where division is cheap.
+    let mut rest = loop {
+        match u64::try_from(wide) {
+            Ok(it) => break it,
+            Err(_) => digit((wide % 10) as u64),
+        };
+        wide /= 10;
+    };
+    while digit(rest % 10) || 10 <= rest {
+        rest /= 10;
     }
     if parts.negative && !number.is_zero() {
         put(b'-');

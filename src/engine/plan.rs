@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::expr::condition::Condition;
 use crate::engine::expr::{Expr, Function, Otherwise, Slot};
 use crate::engine::json::encode;
 use crate::engine::record::TopicId;
@@ -206,14 +207,14 @@ pub enum Operator {
     /// Goes on only when the condition holds; else the record fails.
     Require {
         /// The condition.
-        that: Expr,
+        that: Condition,
         /// What becomes of the record.
         otherwise: Otherwise,
     },
     /// Goes on only when the condition holds; else the record is filtered.
     Filter {
         /// The condition.
-        that: Expr,
+        that: Condition,
     },
     /// The first case whose condition holds goes on, with its own steps; none: the record is filtered. Nothing follows a branch.
     Branch(Vec<Case>),
@@ -312,7 +313,7 @@ pub struct Case {
 #[derive(Debug, Clone, PartialEq)]
 pub enum When {
     /// Those for which it holds.
-    Holds(Expr),
+    Holds(Condition),
     /// Those of this event: index into [`Decode::Events`].
     Event(usize),
     /// All that are left.
@@ -323,7 +324,7 @@ pub enum When {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leg {
     /// `None`: always.
-    pub when: Option<Expr>,
+    pub when: Option<Condition>,
     /// The leg's fields.
     pub fields: Vec<Binding>,
 }

@@ -134,13 +134,17 @@ impl Path<'_> {
 struct Field<'p> {
     property: &'p Property,
     place: Place,
-    path: Path<'p>,
+    outer: &'p Path<'p>,
 }
 
 impl Field<'_> {
+    fn path(&self) -> Path<'_> {
+        Path(Some(self.outer), &self.property.name)
+    }
+
     #[cold]
     fn fail(&self, code: &'static str, message: String) -> Box<Ended> {
-        Box::new(Ended::Failed(Failure::at(code, self.path.pointer(), message)))
+        Box::new(Ended::Failed(Failure::at(code, self.path().pointer(), message)))
     }
 
     #[cold]
@@ -149,8 +153,13 @@ impl Field<'_> {
     }
 
     #[cold]
+    fn out_of_range(&self, it: &dyn fmt::Display, min: i64, max: i64) -> Box<Ended> {
+        self.fail(code::OUT_OF_RANGE, format!("{it} is not within {min} to {max}"))
+    }
+
+    #[cold]
     fn unread(&self, why: Unreadable) -> Box<Ended> {
-        Box::new(Ended::Unread(Unread { why, path: self.path.pointer(), number: matches!(self.property.kind, Kind::Int { .. }) }))
+        Box::new(Ended::Unread(Unread { why, path: self.path().pointer(), number: matches!(self.property.kind, Kind::Int { .. }) }))
     }
 
     fn null(&self) -> Read<()> {
@@ -174,7 +183,7 @@ impl<'r> Filling<'_, 'r> {
     /// The fields of an object, behind its opening brace.
     fn object(&mut self, schema: &ObjectSchema, place: Place, path: Path<'_>) -> Read<()> {
         let unread = |why| Box::new(Ended::Unread(Unread { why, path: path.pointer(), number: false }));
-        let (mut seen, mut count, mut expected, mut first) = (0_u128, 0, 0, true);
+        let (mut seen, mut count, mut expected, mut first) = ([false; TOLD_APART], 0, 0, true);
         loop {
             // Producers write fields in one order: the one that is expected is looked for as it is commonly written.
             let property = schema.properties.get(expected).filter(|it| self.json.lead(first, &it.lead));
@@ -193,20 +202,20 @@ impl<'r> Filling<'_, 'r> {
             };
             first = false;
             expected = index + 1;
-            let field = Field { property, place, path: Path(Some(&path), &property.name) };
-            let bit = bit(index);
-            if seen & bit != 0 {
-                return Err(field.fail(code::DUPLICATE_FIELD, "the field occurs twice".to_owned()));
+            let field = Field { property, place, outer: &path };
+            if let Some(seen) = seen.get_mut(index) {
+                if std::mem::replace(seen, true) {
+                    return Err(field.fail(code::DUPLICATE_FIELD, "the field occurs twice".to_owned()));
+                }
+                count += 1;
             }
-            seen |= bit;
-            count += usize::from(bit != 0);
             self.field(&field)?;
         }
         if count == schema.properties.len() {
             return Ok(());
         }
         for (index, property) in schema.properties.iter().enumerate() {
-            if property.required && seen & bit(index) == 0 {
+            if property.required && seen.get(index) != Some(&true) {
                 let path = Path(Some(&path), &property.name);
                 return Err(Box::new(Ended::Failed(Failure::at(code::MISSING_FIELD, path.pointer(), "the field is missing"))));
             }
@@ -215,18 +224,40 @@ impl<'r> Filling<'_, 'r> {
     }
 
     fn field(&mut self, field: &Field<'_>) -> Read<()> {
+        // What nearly all values are: strings without escapes and integers right behind the colon.
+        let value = match &field.property.kind {
+            Kind::String { .. } | Kind::Currency | Kind::Decimal | Kind::Uuid | Kind::Time => match self.json.plain_string() {
+                Some(it) => self.text(field, Cow::Borrowed(it))?,
+                None => return self.uncommon(field),
+            },
+            Kind::Int { min, max } => match self.json.short_integer() {
+                Some(it) if (*min..=*max).contains(&it) => Value::Int(it),
+                Some(it) => return Err(field.out_of_range(&it, *min, *max)),
+                None => return self.uncommon(field),
+            },
+            Kind::Bool | Kind::Object(_) | Kind::List | Kind::Any => return self.uncommon(field),
+        };
+        self.put(field, value);
+        Ok(())
+    }
+
+    fn put(&mut self, field: &Field<'_>, value: Value<'r>) {
+        if let Some(slot) = field.property.slot.and_then(|it| self.slots.get_mut(usize::from(it))) {
+            *slot = value;
+        }
+    }
+
+    /// A field of any kind, whatever its value is.
+    fn uncommon(&mut self, field: &Field<'_>) -> Read<()> {
         let value = match (&field.property.kind, self.json.peek()) {
             (Kind::List | Kind::Any, _) => self.list(field)?,
             (Kind::Object(schema), Some(b'{')) => {
                 self.json.take(b'{');
                 let place = if field.place == Place::Event && field.property.name == "metadata" { Place::Metadata } else { Place::Inner };
-                return self.object(schema, place, field.path);
+                return self.object(schema, place, field.path());
             }
             (_, Some(b'"')) => {
-                let text = match self.json.plain_string() {
-                    Some(it) => Cow::Borrowed(it),
-                    None => self.json.string().map_err(|it| field.unread(it))?,
-                };
+                let text = self.json.string().map_err(|it| field.unread(it))?;
                 self.text(field, text)?
             }
             (_, Some(b'-' | b'0'..=b'9')) => self.number(field)?,
@@ -246,9 +277,7 @@ impl<'r> Filling<'_, 'r> {
             (_, Some(b'{')) => return Err(field.wrong_type("an object")),
             (_, _) => return Err(field.unread(Unreadable::Syntax)),
         };
-        if let Some(slot) = field.property.slot.and_then(|it| self.slots.get_mut(usize::from(it))) {
-            *slot = value;
-        }
+        self.put(field, value);
         Ok(())
     }
 
@@ -268,21 +297,15 @@ impl<'r> Filling<'_, 'r> {
             let number = self.json.number().map_err(|it| field.unread(it))?;
             return Err(field.wrong_type(if number.is_f64() { fraction } else { "a number" }));
         };
-        let out_of_range = |it: &dyn fmt::Display| field.fail(code::OUT_OF_RANGE, format!("{it} is not within {min} to {max}"));
-        let integer = match self.json.short_integer() {
-            Some(it) => it,
-            None => {
-                let number = self.json.number().map_err(|it| field.unread(it))?;
-                match (number.as_i64(), number.as_f64()) {
-                    (Some(it), _) => it,
-                    (None, _) if number.is_u64() => return Err(out_of_range(&number)),
-                    // An integer of more than 64 bits comes as this, too.
-                    (None, Some(it)) if WIDE <= it.abs() => return Err(out_of_range(&format_args!("{it:e}"))),
-                    (None, _) => return Err(field.wrong_type(fraction)),
-                }
-            }
-        };
-        if (min..=max).contains(&integer) { Ok(Value::Int(integer)) } else { Err(out_of_range(&integer)) }
+        let number = self.json.number().map_err(|it| field.unread(it))?;
+        match (number.as_i64(), number.as_f64()) {
+            (Some(it), _) if (min..=max).contains(&it) => Ok(Value::Int(it)),
+            (Some(it), _) => Err(field.out_of_range(&it, min, max)),
+            (None, _) if number.is_u64() => Err(field.out_of_range(&number, min, max)),
+            // An integer of more than 64 bits comes as this, too.
+            (None, Some(it)) if WIDE <= it.abs() => Err(field.out_of_range(&format_args!("{it:e}"), min, max)),
+            (None, _) => Err(field.wrong_type(fraction)),
+        }
     }
 
     fn text(&mut self, field: &Field<'_>, text: Cow<'r, str>) -> Read<Value<'r>> {
@@ -333,10 +356,8 @@ impl<'r> Filling<'_, 'r> {
     }
 }
 
-/// The bit of a property among those that were seen; of the first 128.
-fn bit(index: usize) -> u128 {
-    u32::try_from(index).ok().and_then(|it| 1_u128.checked_shl(it)).unwrap_or(0)
-}
+/// Fields of an object that are told apart: those that a schema may have at most, and the envelope's.
+const TOLD_APART: usize = 132;
 
 fn string_fault(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> Option<String> {
     if !one_of.is_empty() && !one_of.iter().any(|it| it == text) {

@@ -64,13 +64,12 @@ impl<'r> Reader<'r> {
         if self.take(b':') { Ok(Some(key)) } else { Err(Unreadable::Syntax) }
     }
 
-    /// Within an object: takes what comes next when it is this name and colon in compact JSON.
+    /// Within an object: takes what comes next when it is this name in compact JSON, with the comma before it and the colon.
     pub(super) fn lead(&mut self, first: bool, lead: &[u8]) -> bool {
-        let comma = usize::from(!first);
-        let bytes = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let is_next = (first || bytes.first() == Some(&b',')) && bytes.get(comma..).is_some_and(|it| it.starts_with(lead));
+        let lead = lead.get(usize::from(first)..).unwrap_or_default();
+        let is_next = self.text.as_bytes().get(self.at..).is_some_and(|it| it.starts_with(lead));
         if is_next {
-            self.at += comma + lead.len();
+            self.at += lead.len();
         }
         is_next
     }
@@ -92,13 +91,13 @@ impl<'r> Reader<'r> {
         if self.byte(self.at) != Some(b'"') {
             return None;
         }
-        let inner = self.text.get(self.at + 1..)?;
-        let length = plain(inner.as_bytes());
-        if inner.as_bytes().get(length) != Some(&b'"') {
+        let begin = self.at + 1;
+        let end = begin + plain(self.text.as_bytes().get(begin..)?);
+        if self.byte(end) != Some(b'"') {
             return None;
         }
-        self.at += length + 2;
-        inner.get(..length)
+        self.at = end + 1;
+        self.text.get(begin..end)
     }
 
     /// Takes a number.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::expr::condition::{Comparison, Condition};
 use crate::engine::expr::{Expr, Slot};
 use crate::engine::plan::{Binding, Operator, Output, Step, When};
 
@@ -61,17 +62,17 @@ pub fn renumber(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot), store:
 fn slots(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot, bool), store: &mut dyn FnMut(&mut usize)) {
     match operator {
         Operator::Let(it) => bindings(it, slot),
-        Operator::Require { that, .. } | Operator::Filter { that } => expr(that, slot),
+        Operator::Require { that, .. } | Operator::Filter { that } => condition(that, slot),
         Operator::Branch(cases) => {
             for case in cases {
                 if let When::Holds(that) = &mut case.when {
-                    expr(that, slot);
+                    condition(that, slot);
                 }
             }
         }
         Operator::Split(legs) => {
             for leg in legs {
-                leg.when.iter_mut().for_each(|it| expr(it, slot));
+                leg.when.iter_mut().for_each(|it| condition(it, slot));
                 bindings(&mut leg.fields, slot);
             }
         }
@@ -109,6 +110,15 @@ fn output(of: &mut Output, slot: &mut dyn FnMut(&mut Slot, bool)) {
     match of {
         Output::Slot(it) | Output::AmountOf(it) | Output::CurrencyOf(it) => slot(it, false),
         Output::Computed(it) => expr(it, slot),
+    }
+}
+
+fn condition(of: &mut Condition, slot: &mut dyn FnMut(&mut Slot, bool)) {
+    for it in of.comparisons_mut() {
+        match it {
+            Comparison::IsNull(it) | Comparison::IsText(it, _) => slot(it, false),
+            Comparison::Other(it) => expr(it, slot),
+        }
     }
 }
 
