@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 
+use crate::engine::decimal;
 use crate::engine::value::{Currency, Money, Type, Value};
 
 /// Bytes that are not what the type says.
@@ -49,6 +50,7 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
 ///
 /// # Errors
 /// When the bytes are not what the type says.
+#[inline]
 pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malformed> {
     read_of_type(bytes, of).ok_or_else(|| Malformed(of.to_string()))
 }
@@ -152,15 +154,16 @@ pub fn take<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
     Some(taken)
 }
 
-/// Appends a signed number of any size.
-pub fn write_signed(number: i128, into: &mut Vec<u8>) {
-    match i64::try_from(number) {
-        Ok(it) => write_int(it, into),
-        Err(_) => write_unsigned(((number << 1) ^ (number >> 127)).cast_unsigned(), into),
-    }
+fn write_wide(number: i128, into: &mut Vec<u8>) {
+    write_unsigned(((number << 1) ^ (number >> 127)).cast_unsigned(), into);
 }
 
-/// Appends a 64-bit number, in the same form.
+/// A number from its zigzag form.
+fn signed(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+/// Appends a 64-bit number.
 pub fn write_int(number: i64, into: &mut Vec<u8>) {
     let number = ((number << 1) ^ (number >> 63)).cast_unsigned();
     if !write_short(number, into) {
@@ -172,20 +175,23 @@ pub fn write_int(number: i64, into: &mut Vec<u8>) {
 #[must_use]
 pub fn read_int(bytes: &mut &[u8]) -> Option<i64> {
     match read_short(bytes) {
-        Some(it) => Some((it >> 1).cast_signed() ^ -(it & 1).cast_signed()),
+        Some(it) => Some(signed(it)),
         None => read_signed(bytes).and_then(|it| i64::try_from(it).ok()),
     }
 }
 
 fn write_decimal(number: Decimal, into: &mut Vec<u8>) {
     into.push(u8::try_from(number.scale()).unwrap_or(0));
-    write_signed(number.mantissa(), into);
+    match decimal::mantissa(number) {
+        Some(it) => write_int(it, into),
+        None => write_wide(number.mantissa(), into),
+    }
 }
 
 fn read_decimal(bytes: &mut &[u8]) -> Option<Decimal> {
     let scale = u32::from(next(bytes)?);
     match read_short(bytes) {
-        Some(it) => Decimal::try_new((it >> 1).cast_signed() ^ -(it & 1).cast_signed(), scale).ok(),
+        Some(it) => decimal::of(signed(it), scale),
         None => Decimal::try_from_i128_with_scale(read_signed(bytes)?, scale).ok(),
     }
 }
@@ -236,14 +242,25 @@ fn write_short(number: u64, into: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Takes a number, if it is a short one that does not stand near the end.
+/// Takes a number, if it is a short one.
 #[inline]
 fn read_short(bytes: &mut &[u8]) -> Option<u64> {
     if let Some((first @ ..0x80, rest)) = bytes.split_first() {
         *bytes = rest;
         return Some(u64::from(*first));
     }
-    let word = u64::from_le_bytes(*bytes.first_chunk()?);
+    let Some(word) = bytes.first_chunk() else {
+        let mut number = 0;
+        for (index, byte) in bytes.iter().enumerate() {
+            number |= u64::from(byte & 0x7F) << (7 * index);
+            if byte & 0x80 == 0 {
+                *bytes = bytes.get(index + 1..)?;
+                return Some(number);
+            }
+        }
+        return None;
+    };
+    let word = u64::from_le_bytes(*word);
     let last = !word & GOES_ON;
     if last == 0 {
         return None;

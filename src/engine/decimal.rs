@@ -29,12 +29,30 @@ pub fn parse(text: &str) -> Option<Decimal> {
     }
     let (whole, decimals, scale) = (number(whole)?, number(fraction)?, u32::try_from(fraction.len()).ok()?);
     match whole.checked_mul(10_i64.checked_pow(scale)?).and_then(|it| it.checked_add(decimals)) {
-        Some(it) => Decimal::try_new(if negative { -it } else { it }, scale).ok(),
+        Some(it) => of(if negative { -it } else { it }, scale),
         None => {
             let mantissa = i128::from(whole) * 10_i128.checked_pow(scale)? + i128::from(decimals);
             Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
         }
     }
+}
+
+/// The number `mantissa` / 10^`scale`, if there is such a scale.
+#[inline]
+#[must_use]
+pub fn of(mantissa: i64, scale: u32) -> Option<Decimal> {
+    let digits = mantissa.unsigned_abs();
+    let (low, high) = (digits as u32, (digits >> 32) as u32);
+    (scale <= Decimal::MAX_SCALE).then(|| Decimal::from_parts(low, high, 0, mantissa < 0, scale))
+}
+
+/// The mantissa of a number, if 64 bits are enough for it.
+#[inline]
+#[must_use]
+pub fn mantissa(number: Decimal) -> Option<i64> {
+    let parts = number.unpack();
+    let digits = i64::try_from(u64::from(parts.mid) << 32 | u64::from(parts.lo)).ok()?;
+    (parts.hi == 0).then_some(if parts.negative { -digits } else { digits })
 }
 
 /// The number of at most [`WHOLE_DIGITS_MAX`] digits.
@@ -97,42 +115,40 @@ pub fn amount_of(money: Money) -> Decimal {
 /// Writes a number in plain digits, as `-12.50`.
 pub fn write(number: Decimal, into: &mut Vec<u8>) {
     let parts = number.unpack();
-    // The last digit first, into the end of room that is enough for all.
-    let (mut text, mut at) = ([0; CHARACTERS_MAX], CHARACTERS_MAX);
-    let mut put = |it| {
-        at -= 1;
-        if let Some(place) = text.get_mut(at) {
-            *place = it;
-        }
-    };
-    let mut digits = 0;
-    let mut digit = |it| {
-        put(b'0' + it as u8);
-        digits += 1;
-        if digits == parts.scale {
-            put(b'.');
-        }
-        digits <= parts.scale
-    };
-    let mut wide = u128::from(parts.hi) << 64 | u128::from(parts.mid) << 32 | u128::from(parts.lo);
-    // Nearly all fit into 64 bits, where division is cheap.
-    let mut rest = loop {
-        match u64::try_from(wide) {
-            Ok(it) => break it,
-            Err(_) => digit((wide % 10) as u64),
-        };
-        wide /= 10;
-    };
-    while digit(rest % 10) || 10 <= rest {
+    if parts.hi != 0 {
+        // Needs more than 64 bits, in which division is cheap; nearly none does.
+        into.extend_from_slice(number.to_string().as_bytes());
+        return;
+    }
+    let mut rest = u64::from(parts.mid) << 32 | u64::from(parts.lo);
+    let is_negative = parts.negative && rest != 0;
+    let mut digit = || {
+        let it = b'0' + (rest % 10) as u8;
         rest /= 10;
+        (it, rest)
+    };
+    // The last digit first, into the end of room that is enough for all.
+    let mut text = [0; CHARACTERS_MAX];
+    let mut places = text.iter_mut().rev();
+    if parts.scale != 0 {
+        places.by_ref().take(parts.scale as usize).for_each(|it| *it = digit().0);
+        places.by_ref().take(1).for_each(|it| *it = b'.');
     }
-    if parts.negative && !number.is_zero() {
-        put(b'-');
+    for place in places.by_ref() {
+        let (it, before) = digit();
+        *place = it;
+        if before == 0 {
+            break;
+        }
     }
-    into.extend_from_slice(text.get(at..).unwrap_or_default());
+    if is_negative {
+        places.by_ref().take(1).for_each(|it| *it = b'-');
+    }
+    let begin = places.len();
+    into.extend_from_slice(text.get(begin..).unwrap_or_default());
 }
 
-/// Characters of the longest number: 29 digits, a point, a sign.
+/// Characters of the longest number of 64 bits: 28 decimals, a digit and a point before them, a sign.
 const CHARACTERS_MAX: usize = 31;
 
 #[cfg(test)]

@@ -414,8 +414,7 @@ impl Emit {
         // Each field has a comma before it: the event's id stands there. Its quotation mark is the first text.
         let (mut value, mut text) = (Vec::new(), vec![b'"']);
         for (name, it) in fields {
-            text.push(b',');
-            write(&name, it, &mut value, &mut text);
+            write(false, &name, it, &mut value, &mut text);
         }
         text.extend_from_slice(b",\"timestamp\":");
         let mut tail = b",\"metadata\":{\"source\":".to_vec();
@@ -428,16 +427,15 @@ impl Emit {
 }
 
 /// Adds a field to the values; `text`: what stands behind the last of them.
-fn write(name: &str, field: Written, values: &mut Vec<Field>, text: &mut Vec<u8>) {
-    text.extend_from_slice(&encode::lead(name));
+fn write(first: bool, name: &str, field: Written, values: &mut Vec<Field>, text: &mut Vec<u8>) {
+    text.extend_from_slice(encode::lead(first, name).as_bytes());
     match field {
         Written::Value(Expr::Const(it)) => encode::value(&it, text),
         Written::Value(it) => values.push(Field { lead: std::mem::take(text), value: it.into() }),
         Written::Object(fields) => {
             text.push(b'{');
             for (index, (name, it)) in fields.into_iter().enumerate() {
-                text.extend_from_slice(if index == 0 { b"" } else { b"," });
-                write(&name, it, values, text);
+                write(index == 0, &name, it, values, text);
             }
             text.push(b'}');
         }

@@ -17,10 +17,10 @@ pub fn eval<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Result<Value<'v>, Fau
         Expr::Const(it) => borrowed(it),
         Expr::Slot(slot) => borrowed(slot_value(*slot, slots)),
         Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Equal(..) | Expr::Compare(..) => Value::Bool(truth(expr, slots)?),
-        Expr::Neg(it) => with(it, slots, negated)??,
-        Expr::Arithmetic(how, a, b) => with(a, slots, |a| with(b, slots, |b| arithmetic(*how, a, b)))???,
+        Expr::Neg(it) => return with(it, slots, negated),
+        Expr::Arithmetic(how, a, b) => return both(a, b, slots, |a, b| arithmetic(*how, a, b)),
         Expr::If(condition, yes, no) => eval(if truth(condition, slots)? { yes } else { no }, slots)?,
-        Expr::Call(function, arguments) => call(*function, arguments, slots)?,
+        Expr::Call(function, arguments) => return call(*function, arguments, slots),
     })
 }
 
@@ -33,9 +33,9 @@ pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
         Expr::Not(it) => !truth(it, slots)?,
         Expr::And(a, b) => truth(a, slots)? && truth(b, slots)?,
         Expr::Or(a, b) => truth(a, slots)? || truth(b, slots)?,
-        Expr::Equal(a, b) => with(a, slots, |a| with(b, slots, |b| equal(a, b)))??,
+        Expr::Equal(a, b) => both(a, b, slots, |a, b| Ok(equal(a, b)))?,
         Expr::Compare(how, a, b) => {
-            let order = with(a, slots, |a| with(b, slots, |b| order(a, b)))???;
+            let order = both(a, b, slots, order)?;
             match how {
                 Comparison::Less => order == Ordering::Less,
                 Comparison::LessOrEqual => order != Ordering::Greater,
@@ -46,7 +46,7 @@ pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
         _ => with(expr, slots, |it| match it {
             Value::Bool(it) => Ok(*it),
             _ => Err(Fault::Type("a condition")),
-        })??,
+        })?,
     })
 }
 
@@ -55,11 +55,29 @@ pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
 /// # Errors
 /// What the topology's `else` decides about.
 #[inline]
-pub fn with<T>(expr: &Expr, slots: &[Value<'_>], look: impl FnOnce(&Value<'_>) -> T) -> Result<T, Fault> {
+pub fn with<T>(expr: &Expr, slots: &[Value<'_>], look: impl FnOnce(&Value<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    match present(expr, slots) {
+        Some(it) => look(it),
+        None => look(&eval(expr, slots)?),
+    }
+}
+
+/// The same, of two expressions.
+#[inline]
+fn both<T>(a: &Expr, b: &Expr, slots: &[Value<'_>], look: impl FnOnce(&Value<'_>, &Value<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    match (present(a, slots), present(b, slots)) {
+        (Some(a), Some(b)) => look(a, b),
+        _ => look(&eval(a, slots)?, &eval(b, slots)?),
+    }
+}
+
+/// The value of a literal or a slot.
+#[inline]
+fn present<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Option<&'v Value<'v>> {
     match expr {
-        Expr::Const(it) => Ok(look(it)),
-        Expr::Slot(slot) => Ok(look(slot_value(*slot, slots))),
-        _ => Ok(look(&eval(expr, slots)?)),
+        Expr::Const(it) => Some(it),
+        Expr::Slot(slot) => Some(slot_value(*slot, slots)),
+        _ => None,
     }
 }
 
@@ -172,21 +190,21 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &'v [Value<'_>]) -
                 Value::Decimal(it) => Ok(*it),
                 Value::Int(it) => Ok((*it).into()),
                 _ => Err(Fault::Type("money()")),
-            })??;
-            Value::Money(Money { amount, currency: with(second, slots, currency)?? })
+            })?;
+            Value::Money(Money { amount, currency: with(second, slots, currency)? })
         }
-        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: with(first, slots, currency)?? }),
-        Function::AmountOf => Value::Decimal(decimal::amount_of(with(first, slots, |it| money(it, ".amount"))??)),
-        Function::CurrencyOf => Value::Str(Cow::Borrowed(with(first, slots, |it| money(it, ".currency"))??.currency.as_str())),
+        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: with(first, slots, currency)? }),
+        Function::AmountOf => Value::Decimal(decimal::amount_of(with(first, slots, |it| money(it, ".amount"))?)),
+        Function::CurrencyOf => Value::Str(Cow::Borrowed(with(first, slots, |it| money(it, ".currency"))?.currency.as_str())),
         Function::Decimal => with(first, slots, |it| match it {
             Value::Int(it) => Ok(Value::Decimal((*it).into())),
             Value::Decimal(it) => Ok(Value::Decimal(*it)),
             Value::Str(it) => decimal::parse(it).map(Value::Decimal).ok_or_else(|| Fault::NotADecimal(it.clone().into_owned())),
             _ => Err(Fault::Type("decimal()")),
-        })??,
+        })?,
         Function::String => {
             let mut bytes = Vec::new();
-            with(first, slots, |it| encode::text(it, &mut bytes))?;
+            with(first, slots, |it| Ok(encode::text(it, &mut bytes)))?;
             Value::Str(Cow::Owned(String::from_utf8(bytes).map_err(|_| Fault::Type("string()"))?))
         }
         Function::Lower => Value::Str(Cow::Owned(text(first)?.to_lowercase())),
@@ -200,7 +218,7 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &'v [Value<'_>]) -
             Value::Decimal(it) => Ok(Value::Decimal(it.abs())),
             Value::Money(it) => Ok(Value::Money(Money { amount: it.amount.abs(), currency: it.currency })),
             _ => Err(Fault::Type("abs()")),
-        })??,
+        })?,
         Function::Coalesce => match eval(first, slots)? {
             Value::Null => eval(second, slots)?,
             it => it,

@@ -18,13 +18,10 @@ pub fn string(text: &str, into: &mut Vec<u8>) {
     }
 }
 
-/// A name and the colon behind it, as compact JSON has them.
+/// A field's name, with the colon behind it and, unless it is the first one, the comma before it, as compact JSON has them.
 #[must_use]
-pub fn lead(name: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    string(name, &mut bytes);
-    bytes.push(b':');
-    bytes
+pub fn lead(first: bool, name: &str) -> String {
+    format!("{}{}:", if first { "" } else { "," }, serde_json::Value::from(name))
 }
 
 /// Appends a value: integers and booleans bare, all else as strings (amounts are never JSON numbers), lists as they were.

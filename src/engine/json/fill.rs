@@ -225,26 +225,26 @@ impl<'r> Filling<'_, 'r> {
 
     fn field(&mut self, field: &Field<'_>) -> Read<()> {
         // What nearly all values are: strings without escapes and integers right behind the colon.
-        let value = match &field.property.kind {
+        match &field.property.kind {
             Kind::String { .. } | Kind::Currency | Kind::Decimal | Kind::Uuid | Kind::Time => match self.json.plain_string() {
-                Some(it) => self.text(field, Cow::Borrowed(it))?,
-                None => return self.uncommon(field),
+                Some(it) => self.text(field, Cow::Borrowed(it)),
+                None => self.uncommon(field),
             },
             Kind::Int { min, max } => match self.json.short_integer() {
-                Some(it) if (*min..=*max).contains(&it) => Value::Int(it),
-                Some(it) => return Err(field.out_of_range(&it, *min, *max)),
-                None => return self.uncommon(field),
+                Some(it) if (*min..=*max).contains(&it) => self.put(field, Value::Int(it)),
+                Some(it) => Err(field.out_of_range(&it, *min, *max)),
+                None => self.uncommon(field),
             },
-            Kind::Bool | Kind::Object(_) | Kind::List | Kind::Any => return self.uncommon(field),
-        };
-        self.put(field, value);
-        Ok(())
+            Kind::Bool | Kind::Object(_) | Kind::List | Kind::Any => self.uncommon(field),
+        }
     }
 
-    fn put(&mut self, field: &Field<'_>, value: Value<'r>) {
+    #[inline]
+    fn put(&mut self, field: &Field<'_>, value: Value<'r>) -> Read<()> {
         if let Some(slot) = field.property.slot.and_then(|it| self.slots.get_mut(usize::from(it))) {
             *slot = value;
         }
+        Ok(())
     }
 
     /// A field of any kind, whatever its value is.
@@ -258,7 +258,7 @@ impl<'r> Filling<'_, 'r> {
             }
             (_, Some(b'"')) => {
                 let text = self.json.string().map_err(|it| field.unread(it))?;
-                self.text(field, text)?
+                return self.text(field, text);
             }
             (_, Some(b'-' | b'0'..=b'9')) => self.number(field)?,
             (_, Some(b'n')) => {
@@ -277,8 +277,7 @@ impl<'r> Filling<'_, 'r> {
             (_, Some(b'{')) => return Err(field.wrong_type("an object")),
             (_, _) => return Err(field.unread(Unreadable::Syntax)),
         };
-        self.put(field, value);
-        Ok(())
+        self.put(field, value)
     }
 
     fn list(&mut self, field: &Field<'_>) -> Read<Value<'r>> {
@@ -308,9 +307,10 @@ impl<'r> Filling<'_, 'r> {
         }
     }
 
-    fn text(&mut self, field: &Field<'_>, text: Cow<'r, str>) -> Read<Value<'r>> {
+    #[inline]
+    fn text(&mut self, field: &Field<'_>, text: Cow<'r, str>) -> Read<()> {
         let named = |name: &str| field.property.name == name;
-        Ok(match &field.property.kind {
+        match &field.property.kind {
             Kind::String { min_length, max_length, one_of } => {
                 if let Some(message) = string_fault(&text, *min_length, *max_length, one_of) {
                     return Err(field.fail(code::OUT_OF_RANGE, message));
@@ -321,38 +321,38 @@ impl<'r> Filling<'_, 'r> {
                         None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no version MAJOR.MINOR"))),
                     }
                 }
-                Value::Str(text)
+                self.put(field, Value::Str(text))
             }
             Kind::Currency => {
                 if text.len() != 3 || !text.bytes().all(|it| it.is_ascii_uppercase()) {
                     return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no currency code of three letters")));
                 }
-                Value::Str(text)
+                self.put(field, Value::Str(text))
             }
             Kind::Decimal => match decimal::parse(&text) {
-                Some(it) => Value::Decimal(it),
-                None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no decimal amount"))),
+                Some(it) => self.put(field, Value::Decimal(it)),
+                None => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no decimal amount"))),
             },
             Kind::Uuid => match uuid::Uuid::try_parse(&text) {
                 Ok(it) if text.len() == 36 => {
                     if field.place == Place::Event && named("eventId") {
                         self.event_id = Some(it.as_u128());
                     }
-                    Value::Uuid(it.as_u128())
+                    self.put(field, Value::Uuid(it.as_u128()))
                 }
-                _ => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no UUID"))),
+                _ => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no UUID"))),
             },
             Kind::Time => match instant::parse(&text) {
                 Some(micros) => {
                     if field.place == Place::Event && named("timestamp") {
                         self.timestamp = Some((text, micros));
                     }
-                    Value::Time(micros)
+                    self.put(field, Value::Time(micros))
                 }
-                None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no instant of ISO 8601 in UTC"))),
+                None => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no instant of ISO 8601 in UTC"))),
             },
-            Kind::Bool | Kind::Int { .. } | Kind::Object(_) | Kind::List | Kind::Any => return Err(field.wrong_type("a string")),
-        })
+            Kind::Bool | Kind::Int { .. } | Kind::Object(_) | Kind::List | Kind::Any => Err(field.wrong_type("a string")),
+        }
     }
 }
 

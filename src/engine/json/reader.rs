@@ -8,11 +8,10 @@ use serde::de::IgnoredAny;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// A place in a text.
+/// What is left of a text.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'r> {
-    text: &'r str,
-    at: usize,
+    rest: &'r str,
 }
 
 /// The text is no JSON from here on, or the value can't be held.
@@ -31,16 +30,16 @@ const SHORT: usize = 18;
 
 impl<'r> Reader<'r> {
     pub(super) fn of(text: &'r str) -> Self {
-        Self { text, at: 0 }
+        Self { rest: text }
     }
 
     /// The next byte that is no white space.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
-            match self.byte(self.at)? {
-                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
-                other => return Some(other),
+            match self.rest.as_bytes().first()? {
+                b' ' | b'\n' | b'\t' | b'\r' => self.pass(1),
+                other => return Some(*other),
             }
         }
     }
@@ -48,7 +47,7 @@ impl<'r> Reader<'r> {
     /// Takes a byte, when it comes next.
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
-        self.at += usize::from(is_next);
+        self.pass(usize::from(is_next));
         is_next
     }
 
@@ -65,13 +64,10 @@ impl<'r> Reader<'r> {
     }
 
     /// Within an object: takes what comes next when it is this name in compact JSON, with the comma before it and the colon.
-    pub(super) fn lead(&mut self, first: bool, lead: &[u8]) -> bool {
-        let lead = lead.get(usize::from(first)..).unwrap_or_default();
-        let is_next = self.text.as_bytes().get(self.at..).is_some_and(|it| it.starts_with(lead));
-        if is_next {
-            self.at += lead.len();
-        }
-        is_next
+    pub(super) fn lead(&mut self, first: bool, lead: &str) -> bool {
+        let behind = self.rest.strip_prefix(lead.get(usize::from(first)..).unwrap_or_default());
+        self.rest = behind.unwrap_or(self.rest);
+        behind.is_some()
     }
 
     /// Takes a string.
@@ -88,16 +84,10 @@ impl<'r> Reader<'r> {
     /// Takes a string, when one begins right here that has no escapes.
     #[inline]
     pub(super) fn plain_string(&mut self) -> Option<&'r str> {
-        if self.byte(self.at) != Some(b'"') {
-            return None;
-        }
-        let begin = self.at + 1;
-        let end = begin + plain(self.text.as_bytes().get(begin..)?);
-        if self.byte(end) != Some(b'"') {
-            return None;
-        }
-        self.at = end + 1;
-        self.text.get(begin..end)
+        let inner = self.rest.strip_prefix('"')?;
+        let (text, rest) = inner.split_at_checked(plain(inner.as_bytes()))?;
+        self.rest = rest.strip_prefix('"')?;
+        Some(text)
     }
 
     /// Takes a number.
@@ -108,29 +98,27 @@ impl<'r> Reader<'r> {
     /// Takes an integer, when one comes next that is certain to fit.
     pub(super) fn short_integer(&mut self) -> Option<i64> {
         let negative = self.peek() == Some(b'-');
-        let begin = self.at + usize::from(negative);
+        let digits = self.rest.as_bytes().get(usize::from(negative)..)?;
         let (mut length, mut number) = (0, 0_u64);
-        while let Some(digit @ b'0'..=b'9') = self.byte(begin + length) {
+        while let Some(digit @ b'0'..=b'9') = digits.get(length) {
             number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
             length += 1;
         }
         // JSON has no leading zeros, and -0 is no integer to `serde_json`.
-        let leading_zero = self.byte(begin) == Some(b'0') && (1 < length || negative);
-        let goes_on = matches!(self.byte(begin + length), Some(b'.' | b'e' | b'E'));
+        let leading_zero = digits.first() == Some(&b'0') && (1 < length || negative);
+        let goes_on = matches!(digits.get(length), Some(b'.' | b'e' | b'E'));
         if length == 0 || SHORT < length || leading_zero || goes_on {
             return None;
         }
-        self.at = begin + length;
+        self.pass(usize::from(negative) + length);
         i64::try_from(number).ok().map(|it| if negative { -it } else { it })
     }
 
     /// Takes a word, such as `true`.
     pub(super) fn word(&mut self, word: &str) -> Result<(), Unreadable> {
         self.peek();
-        if !self.text.as_bytes().get(self.at..).is_some_and(|it| it.starts_with(word.as_bytes())) {
-            return Err(Unreadable::Syntax);
-        }
-        Ok(self.at += word.len())
+        self.rest = self.rest.strip_prefix(word).ok_or(Unreadable::Syntax)?;
+        Ok(())
     }
 
     /// Takes any value, as it stands there.
@@ -153,10 +141,10 @@ impl<'r> Reader<'r> {
     }
 
     fn rest<T: Deserialize<'r>>(&mut self) -> Result<T, Unreadable> {
-        let mut values = serde_json::Deserializer::from_str(self.text.get(self.at..).unwrap_or_default()).into_iter::<T>();
+        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<T>();
         match values.next() {
             Some(Ok(it)) => {
-                self.at += values.byte_offset();
+                self.pass(values.byte_offset());
                 Ok(it)
             }
             Some(Err(error)) => Err((&error).into()),
@@ -164,8 +152,8 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.as_bytes().get(at).copied()
+    fn pass(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 }
 

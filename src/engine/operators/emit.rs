@@ -18,6 +18,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, emit: &Emit) -> Result<N
             if *key != Value::Null {
                 output.key(|it| encode::text(key, it));
             }
+            Ok(())
         };
         fault = eval::with(key, slots, write).err();
     }
@@ -52,7 +53,7 @@ fn fields(fields: &[Field], slots: &[Value<'_>], into: &mut Vec<u8>) -> Result<(
             Output::Slot(slot) => encode::value(eval::slot_value(*slot, slots), into),
             Output::AmountOf(slot) => encode::amount(eval::money(eval::slot_value(*slot, slots), ".amount")?, into),
             Output::CurrencyOf(slot) => encode::currency(eval::money(eval::slot_value(*slot, slots), ".currency")?.currency, into),
-            Output::Computed(expr) => eval::with(expr, slots, |it| encode::value(it, into))?,
+            Output::Computed(expr) => eval::with(expr, slots, |it| Ok(encode::value(it, into)))?,
         }
     }
     Ok(())

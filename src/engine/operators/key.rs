@@ -24,7 +24,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, by: &[Expr], to: TopicId
             if index != 0 {
                 it.push(b'|');
             }
-            if let Err(found) = eval::with(part, slots, |value| encode::text(value, it)) {
+            if let Err(found) = eval::with(part, slots, |value| Ok(encode::text(value, it))) {
                 fault = Some(found);
             }
         }

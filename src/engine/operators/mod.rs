@@ -180,7 +180,7 @@ impl Flow<'_, '_> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
         for part in by {
-            eval::with(part, &self.slots, |it| codec::write_key(it, &mut self.scratch.key)).map_err(|it| halt(step, &it, None))?;
+            eval::with(part, &self.slots, |it| Ok(codec::write_key(it, &mut self.scratch.key))).map_err(|it| halt(step, &it, None))?;
         }
         self.scratch.hash = Key::of(&self.scratch.key).hash();
         Ok(())
