@@ -227,7 +227,7 @@ impl<'r> Filling<'_, 'r> {
         // What nearly all values are: strings without escapes and integers right behind the colon.
         match &field.property.kind {
             Kind::String { .. } | Kind::Currency | Kind::Decimal | Kind::Uuid | Kind::Time => match self.json.plain_string() {
-                Some(it) => self.text(field, Cow::Borrowed(it)),
+                Some(it) => self.text(field, it),
                 None => self.uncommon(field),
             },
             Kind::Int { min, max } => match self.json.short_integer() {
@@ -307,34 +307,33 @@ impl<'r> Filling<'_, 'r> {
         }
     }
 
-    #[inline]
-    fn text(&mut self, field: &Field<'_>, text: Cow<'r, str>) -> Read<()> {
+    fn text(&mut self, field: &Field<'_>, text: impl Into<Cow<'r, str>> + AsRef<str> + fmt::Debug) -> Read<()> {
         let named = |name: &str| field.property.name == name;
         match &field.property.kind {
             Kind::String { min_length, max_length, one_of } => {
-                if let Some(message) = string_fault(&text, *min_length, *max_length, one_of) {
+                if let Some(message) = string_fault(text.as_ref(), *min_length, *max_length, one_of) {
                     return Err(field.fail(code::OUT_OF_RANGE, message));
                 }
                 if field.place == Place::Metadata && named("version") {
-                    match major(&text) {
+                    match major(text.as_ref()) {
                         Some(it) => self.major = Some(it),
                         None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no version MAJOR.MINOR"))),
                     }
                 }
-                self.put(field, Value::Str(text))
+                self.put(field, Value::Str(text.into()))
             }
             Kind::Currency => {
-                if text.len() != 3 || !text.bytes().all(|it| it.is_ascii_uppercase()) {
+                if text.as_ref().len() != 3 || !text.as_ref().bytes().all(|it| it.is_ascii_uppercase()) {
                     return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no currency code of three letters")));
                 }
-                self.put(field, Value::Str(text))
+                self.put(field, Value::Str(text.into()))
             }
-            Kind::Decimal => match decimal::parse(&text) {
+            Kind::Decimal => match decimal::parse(text.as_ref()) {
                 Some(it) => self.put(field, Value::Decimal(it)),
                 None => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no decimal amount"))),
             },
-            Kind::Uuid => match uuid::Uuid::try_parse(&text) {
-                Ok(it) if text.len() == 36 => {
+            Kind::Uuid => match uuid::Uuid::try_parse(text.as_ref()) {
+                Ok(it) if text.as_ref().len() == 36 => {
                     if field.place == Place::Event && named("eventId") {
                         self.event_id = Some(it.as_u128());
                     }
@@ -342,10 +341,10 @@ impl<'r> Filling<'_, 'r> {
                 }
                 _ => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no UUID"))),
             },
-            Kind::Time => match instant::parse(&text) {
+            Kind::Time => match instant::parse(text.as_ref()) {
                 Some(micros) => {
                     if field.place == Place::Event && named("timestamp") {
-                        self.timestamp = Some((text, micros));
+                        self.timestamp = Some((text.into(), micros));
                     }
                     self.put(field, Value::Time(micros))
                 }

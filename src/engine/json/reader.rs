@@ -84,10 +84,14 @@ impl<'r> Reader<'r> {
     /// Takes a string, when one begins right here that has no escapes.
     #[inline]
     pub(super) fn plain_string(&mut self) -> Option<&'r str> {
-        let inner = self.rest.strip_prefix('"')?;
-        let (text, rest) = inner.split_at_checked(plain(inner.as_bytes()))?;
-        self.rest = rest.strip_prefix('"')?;
-        Some(text)
+        let [b'"', inner @ ..] = self.rest.as_bytes() else { return None };
+        let end = 1 + plain(inner);
+        if self.rest.as_bytes().get(end) != Some(&b'"') {
+            return None;
+        }
+        let text = self.rest.get(1..end);
+        self.pass(end + 1);
+        text
     }
 
     /// Takes a number.
