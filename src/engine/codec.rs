@@ -359,6 +359,25 @@ mod tests {
             prop_assert_eq!(rest, &[7]);
         }
 
+        /// The bytes of what is stored and sent stay what they are, whatever makes them.
+        #[test]
+        fn a_number_is_groups_of_seven_bits_the_lowest_first(number in any::<i64>(), bits in 0_u32..64, before in 0_usize..9) {
+            let number = number >> bits;
+            let (mut expected, mut rest) = (vec![], ((number << 1) ^ (number >> 63)).cast_unsigned());
+            while 0x80 <= rest {
+                expected.push((rest & 0x7F) as u8 | 0x80);
+                rest >>= 7;
+            }
+            expected.push(rest as u8);
+            let mut bytes = Vec::new();
+            write_int(number, &mut bytes);
+            prop_assert_eq!(&bytes, &expected);
+            bytes.resize(bytes.len() + before, 0x85);
+            let mut rest = &bytes[..];
+            prop_assert_eq!(read_int(&mut rest), Some(number));
+            prop_assert_eq!(rest.len(), before);
+        }
+
         #[test]
         fn keys_are_in_the_order_of_their_values(a in any::<(i64, String)>(), b in any::<(i64, String)>()) {
             let key = |it: &(i64, String)| {

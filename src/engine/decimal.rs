@@ -166,6 +166,10 @@ mod tests {
         for it in ["0", "0.00", "1", "1000.00", "-12.5", "0.0001", "-0.01", "999999999999999999.99999999", "9007199254740993.01"] {
             assert_eq!(text(parse(it).unwrap()), it);
         }
+        assert_eq!(text(-Decimal::ZERO), "0");
+        for it in [Decimal::MAX, Decimal::MIN, Decimal::new(-1, 28), Decimal::new(i64::MIN, 3), Decimal::from_parts(0, 0, 1, true, 28)] {
+            assert_eq!(text(it), it.to_string());
+        }
     }
 
     #[test]

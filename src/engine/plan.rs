@@ -416,8 +416,8 @@ impl Emit {
         for (name, it) in fields {
             write(false, &name, it, &mut value, &mut text);
         }
-        text.extend_from_slice(b",\"timestamp\":");
-        let mut tail = b",\"metadata\":{\"source\":".to_vec();
+        text.extend_from_slice(b",\"timestamp\":\"");
+        let mut tail = b"\",\"metadata\":{\"source\":".to_vec();
         encode::string(source, &mut tail);
         tail.extend_from_slice(b",\"version\":");
         encode::string(version, &mut tail);

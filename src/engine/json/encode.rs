@@ -8,14 +8,18 @@ use crate::engine::value::{Currency, Money, Value};
 
 /// Appends a JSON string.
 pub fn string(text: &str, into: &mut Vec<u8>) {
+    into.push(b'"');
+    inner(text, into);
+    into.push(b'"');
+}
+
+/// Appends what stands between the quotation marks of a JSON string.
+pub fn inner(text: &str, into: &mut Vec<u8>) {
     if plain(text.as_bytes()) == text.len() {
-        into.push(b'"');
-        into.extend_from_slice(text.as_bytes());
-        into.push(b'"');
-    } else {
-        // Writing into memory cannot fail.
-        drop(serde_json::to_writer(into, text));
+        return into.extend_from_slice(text.as_bytes());
     }
+    let quoted = serde_json::Value::from(text).to_string();
+    into.extend_from_slice(quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or_default().as_bytes());
 }
 
 /// A field's name, with the colon behind it and, unless it is the first one, the comma before it, as compact JSON has them.

@@ -311,8 +311,8 @@ impl<'r> Filling<'_, 'r> {
         let named = |name: &str| field.property.name == name;
         match &field.property.kind {
             Kind::String { min_length, max_length, one_of } => {
-                if let Some(message) = string_fault(text.as_ref(), *min_length, *max_length, one_of) {
-                    return Err(field.fail(code::OUT_OF_RANGE, message));
+                if !fits(text.as_ref(), *min_length, *max_length, one_of) {
+                    return Err(field.fail(code::OUT_OF_RANGE, misfit(text.as_ref(), *min_length, *max_length, one_of)));
                 }
                 if field.place == Place::Metadata && named("version") {
                     match major(text.as_ref()) {
@@ -358,18 +358,20 @@ impl<'r> Filling<'_, 'r> {
 /// Fields of an object that are told apart: those that a schema may have at most, and the envelope's.
 const TOLD_APART: usize = 132;
 
-fn string_fault(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> Option<String> {
+fn fits(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> bool {
+    // Bytes are at least as many as characters: those are counted only when it matters.
+    let characters = || text.chars().count();
+    (min_length == 0 || min_length <= characters())
+        && (text.len() <= max_length || characters() <= max_length)
+        && (one_of.is_empty() || one_of.iter().any(|it| it == text))
+}
+
+#[cold]
+fn misfit(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> String {
     if !one_of.is_empty() && !one_of.iter().any(|it| it == text) {
-        return Some(format!("{text:?} is none of {}", one_of.join(", ")));
+        return format!("{text:?} is none of {}", one_of.join(", "));
     }
-    // Bytes are at least as many as characters: count those only when it matters.
-    if text.len() < min_length || max_length < text.len() || min_length != 0 && text.chars().count() < min_length {
-        let length = text.chars().count();
-        if length < min_length || max_length < length {
-            return Some(format!("{length} characters are not within {min_length} to {max_length}"));
-        }
-    }
-    None
+    format!("{} characters are not within {min_length} to {max_length}", text.chars().count())
 }
 
 fn described(kind: &Kind) -> &'static str {

@@ -104,7 +104,7 @@ impl<'r> Reader<'r> {
         let negative = self.peek() == Some(b'-');
         let digits = self.rest.as_bytes().get(usize::from(negative)..)?;
         let (mut length, mut number) = (0, 0_u64);
-        while let Some(digit @ b'0'..=b'9') = digits.get(length) {
+        for digit in digits.iter().take_while(|it| it.is_ascii_digit()) {
             number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
             length += 1;
         }

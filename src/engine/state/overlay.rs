@@ -211,8 +211,40 @@ fn copy(found: Option<&[u8]>, into: &mut Vec<u8>) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
+
     use super::super::entries::ENTRY_OVERHEAD;
     use super::*;
+
+    proptest! {
+        #[test]
+        fn only_records_that_succeed_leave_something(
+            records in prop::collection::vec((any::<bool>(), prop::collection::vec((0_u8..6, prop::option::of("[a-z]{0,5}")), 0..6)), 0..20),
+        ) {
+            let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
+            let mut map = BTreeMap::new();
+            for (succeeds, writes) in records {
+                let before = map.clone();
+                for (key, value) in writes {
+                    overlay.put(0, Key::of(&[key]), value.as_ref().map(String::as_bytes));
+                    map.insert(key, value);
+                    for (key, value) in &map {
+                        prop_assert_eq!(get(&mut overlay, &mut disk, &[*key]), value.clone().map(String::into_bytes));
+                    }
+                }
+                if succeeds {
+                    overlay.keep_record();
+                } else {
+                    overlay.roll_back_record();
+                    map = before;
+                }
+                let mut logged = BTreeMap::new();
+                overlay.stores[0].open.iter().for_each(|(key, value)| drop(logged.insert(key.bytes()[0], value.map(<[u8]>::to_vec))));
+                let expected: BTreeMap<_, _> = map.iter().map(|(key, value)| (*key, value.clone().map(String::into_bytes))).collect();
+                prop_assert_eq!(logged, expected);
+            }
+        }
+    }
 
     #[derive(Default)]
     struct Disk(BTreeMap<Vec<u8>, Vec<u8>>, usize);

@@ -152,7 +152,7 @@ impl Task {
         }
         let plan = Arc::clone(&self.plan);
         let mut slots: Vec<Value<'r>> = std::mem::take(&mut self.slots);
-        slots.resize(usize::from(plan.slots), Value::Null);
+        slots.resize_with(usize::from(plan.slots), || Value::Null);
         let (event, envelope, place) = match &plan.decode {
             Decode::Events(events) => match decode::decode(events, record.value, &mut slots).map_err(Halt::Failed)? {
                 Decoded::Event(event, envelope) => (event, envelope, 0),
@@ -349,6 +349,7 @@ fn counted(envelope: &Envelope<'_>, record: &RecordRef<'_>) -> Millis {
 }
 
 /// The same memory, for values of another record.
-fn recycle(slots: Vec<Value<'_>>) -> Vec<Value<'static>> {
+fn recycle(mut slots: Vec<Value<'_>>) -> Vec<Value<'static>> {
+    slots.clear();
     slots.into_iter().map(|_| Value::Null).collect()
 }
