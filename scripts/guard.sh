@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Counts what one event costs on the core path, and fails when it is more than 5 % more than benches/guard.txt says.
 #   guard.sh CARGO…    cargo, with what it needs before its command
-# UPDATE=1 writes the figures instead. Instructions are counted by callgrind: its processor has no instructions for SHA-1, so that the
-# ids of derived events cost more there than they do; their part is shown beside the figures.
+# UPDATE=1 writes the figures instead. Instructions are counted by callgrind: its processor has no instructions for SHA-1, which the ids of
+# derived events are made with. There it takes 1,400 for each of them, on any processor of today about 100. So this part stands in a line of
+# its own, and what is aimed at is the event without it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 figures=benches/guard.txt
@@ -26,26 +27,30 @@ count() { # part: instructions and allocations per event
   awk -v part="$part" -v n="$events" -v i="$instructions" -v a="$allocations" \
     'BEGIN { printf "instructions %s %.0f\nallocations %s %.2f\n", part, i / n, part, a / n }'
 }
-now=$({ count source; count aggregate; } | awk '
-  { lines[$1] = lines[$1] $0 "\n"; sum[$1] += $3 }
-  END {
-    printf "%sinstructions event %.0f\n", lines["instructions"], sum["instructions"]
-    printf "%sallocations event %.2f\n", lines["allocations"], sum["allocations"]
-  }')
-ids=$(callgrind_annotate --threshold=100 --auto=no "$profiles/aggregate.out" 2>/dev/null |
-  awk -v whole="$(awk '$1 " " $2 == "instructions aggregate" { print $3 }' <<<"$now")" '
+counted=$({ count source; count aggregate; })
+sha1=$(callgrind_annotate --threshold=100 --auto=no "$profiles/aggregate.out" 2>/dev/null |
+  awk -v whole="$(awk '$1 " " $2 == "instructions aggregate" { print $3 }' <<<"$counted")" '
     /PROGRAM TOTALS/ { gsub(",", "", $1); total = $1 }
     /sha1::compress/ { gsub(",", "", $1); part += $1 }
-    END { if (total) printf "%.0f", part / total * whole }')
+    END { printf "%.0f", total ? part / total * whole : 0 }')
+[ "$sha1" -gt 0 ] || { say "callgrind saw no sha1::compress: what are ids of derived events made with?"; exit 1; }
+now=$(awk -v sha1="$sha1" '
+  $1 " " $2 == "instructions aggregate" { $3 -= sha1 }
+  { lines[$1] = lines[$1] $0 "\n"; sum[$1] += $3 }
+  END {
+    printf "%sinstructions event %.0f\ninstructions sha1 %.0f\n", lines["instructions"], sum["instructions"], sha1
+    printf "%sallocations event %.2f\n", lines["allocations"], sum["allocations"]
+  }' <<<"$counted")
 
 if [ -n "${UPDATE:-}" ]; then
   {
     echo "# What one event of two legs costs on the core path. make guard compares; make guard UPDATE=1 writes this file anew."
+    echo "# Without SHA-1, by which ids of derived events are made: callgrind's processor has no instructions for it. It has a line of its own."
     echo "# $(rustc --version)"
     echo "$now"
   } >"$figures"
 fi
-grep -qxF "# $(rustc --version)" "$figures" || say "the figures are of another compiler: $(sed -n '2s/# //p' "$figures"); this is $(rustc --version)"
+grep -qxF "# $(rustc --version)" "$figures" || say "the figures are of another compiler: $(sed -n 's/^# rustc/rustc/p' "$figures"); this is $(rustc --version)"
 failed=0
 awk '
   /^#/ { next }
@@ -61,6 +66,6 @@ awk '
   }
   BEGIN { printf "%-14s %-12s %10s %10s %9s\n", "per event", "part", "committed", "now", "change" }
   END { exit failed != 0 }' "$figures" <(echo "$now") || failed=1
-echo "of the instructions, SHA-1 for the ids of derived events, in software: $ids"
+echo "All without SHA-1, by which ids of derived events are made: callgrind runs it in software. Its line says what that takes."
 say "where they go: callgrind_annotate --inclusive=yes $profiles/source.out, and aggregate.out"
 [ $failed = 0 ] || { say "more than 5 % more than committed. When it is worth it: make guard UPDATE=1, and say why in the commit"; exit 1; }

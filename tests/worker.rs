@@ -8,8 +8,8 @@ use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::partition::Content;
 use goyt::engine::expr::{Arithmetic, Comparison, Expr, Otherwise};
 use goyt::engine::plan::{
-    Aggregate, Binding, Decode, Emit, EventPlan, Field, Late, Layout, Operator, Output, Plan, Role, Step, StoreKind, StorePlan,
-    Subtopology, Topic,
+    Aggregate, Binding, Decode, Emit, EventPlan, Late, Layout, Operator, Plan, Role, Step, StoreKind, StorePlan, Subtopology, Topic,
+    Written,
 };
 use goyt::engine::record::TopicId;
 use goyt::engine::schema::{Kind, ObjectSchema, Property};
@@ -30,8 +30,7 @@ fn property(name: &str, kind: Kind, slot: Option<u16>) -> Property {
 /// Counts events by `k`, behind a repartition; events with a negative `n` are rejected, and each id counts once a day.
 #[expect(clippy::too_many_lines, reason = "one plan, written out")]
 fn counting() -> Arc<Plan> {
-    let (head, tail) = Emit::envelope("SUM", "counting", "1.0");
-    let field = |name: &str, slot| Field::new(false, name, Output::Value(Expr::Slot(slot)));
+    let field = |name: &str, slot| (name.to_owned(), Written::Value(Expr::Slot(slot)));
     let string = || Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() };
     let metadata = ObjectSchema { properties: vec![property("source", string(), None), property("version", string(), None)] };
     let fields = ObjectSchema {
@@ -60,7 +59,7 @@ fn counting() -> Arc<Plan> {
         stores: vec![store("dedup", 4, StoreKind::Dedup { window_ms: 86_400_000 }, vec![Type::Uuid], vec![("seen".into(), Type::Time)])],
         steps: vec![
             step("dedup", Operator::Dedup { store: 0, by: vec![Expr::Slot(0)], window_ms: 86_400_000, late: Late::Reject }),
-            step("positive", Operator::Require { that: positive, otherwise: Otherwise::Reject("NEGATIVE".into()) }),
+            step("positive", Operator::Require { that: positive.into(), otherwise: Otherwise::Reject("NEGATIVE".into()) }),
             step("by-k", Operator::Key { by: vec![Expr::Slot(1)], to: TopicId(3), layout: layout.clone() }),
         ],
         fingerprint: "1".into(),
@@ -86,14 +85,14 @@ fn counting() -> Arc<Plan> {
             ),
             step(
                 "out",
-                Operator::Emit(Emit {
-                    to: TopicId(1),
-                    head,
-                    tail,
-                    key: Some(Expr::Slot(0)),
-                    value: vec![field("k", 0), field("sum", 3)],
-                    namespace: 1,
-                }),
+                Operator::Emit(Emit::new(
+                    TopicId(1),
+                    "SUM",
+                    ("counting", "1.0"),
+                    Some(Expr::Slot(0)),
+                    vec![field("k", 0), field("sum", 3)],
+                    1,
+                )),
             ),
         ],
         fingerprint: "2".into(),

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 
+use crate::engine::decimal;
 use crate::engine::value::{Currency, Money, Type, Value};
 
 /// Bytes that are not what the type says.
@@ -34,7 +35,7 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
     match value {
         Value::Null => into.push(0),
         Value::Bool(it) => into.push(u8::from(*it)),
-        Value::Int(it) | Value::Time(it) => write_signed(i128::from(*it), into),
+        Value::Int(it) | Value::Time(it) => write_int(*it, into),
         Value::Decimal(it) => write_decimal(*it, into),
         Value::Money(it) => {
             write_decimal(it.amount, into);
@@ -49,28 +50,34 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
 ///
 /// # Errors
 /// When the bytes are not what the type says.
+#[inline]
 pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malformed> {
-    let read = match of {
-        Type::Optional(inner) => match take(bytes, 1) {
-            Some([0]) => Some(Value::Null),
-            Some([1]) => return read_value(bytes, inner),
-            _ => None,
+    read_of_type(bytes, of).ok_or_else(|| Malformed(of.to_string()))
+}
+
+fn read_of_type<'b>(bytes: &mut &'b [u8], of: &Type) -> Option<Value<'b>> {
+    Some(match of {
+        Type::Optional(inner) => match next(bytes)? {
+            0 => Value::Null,
+            1 => read_of_type(bytes, inner)?,
+            _ => return None,
         },
-        Type::Null => (take(bytes, 1) == Some(&[0])).then_some(Value::Null),
-        Type::Bool => read_bool(bytes).map(Value::Bool),
-        Type::Int => read_int(bytes).map(Value::Int),
-        Type::Time => read_int(bytes).map(Value::Time),
-        Type::Decimal => read_decimal(bytes).map(Value::Decimal),
-        Type::Money => read_decimal(bytes).and_then(|amount| {
-            let letters: [u8; 3] = take(bytes, 3)?.try_into().ok()?;
-            Some(Value::Money(Money { amount, currency: Currency(letters) }))
-        }),
-        Type::String => read_text(bytes).map(|it| Value::Str(Cow::Borrowed(it))),
-        Type::List => read_text(bytes).map(|it| Value::Json(Cow::Borrowed(it))),
-        Type::Uuid => take(bytes, 16).and_then(|it| it.try_into().ok()).map(|it| Value::Uuid(u128::from_be_bytes(it))),
-        Type::Record(_) => None,
-    };
-    read.ok_or_else(|| Malformed(of.to_string()))
+        Type::Null => return (next(bytes)? == 0).then_some(Value::Null),
+        Type::Bool => Value::Bool(read_bool(bytes)?),
+        Type::Int => Value::Int(read_int(bytes)?),
+        Type::Time => Value::Time(read_int(bytes)?),
+        Type::Decimal => Value::Decimal(read_decimal(bytes)?),
+        Type::Money => {
+            let amount = read_decimal(bytes)?;
+            let (letters, rest) = bytes.split_first_chunk()?;
+            *bytes = rest;
+            Value::Money(Money { amount, currency: Currency(*letters) })
+        }
+        Type::String => Value::Str(Cow::Borrowed(read_text(bytes)?)),
+        Type::List => Value::Json(Cow::Borrowed(read_text(bytes)?)),
+        Type::Uuid => Value::Uuid(u128::from_be_bytes(take(bytes, 16)?.try_into().ok()?)),
+        Type::Record(_) => return None,
+    })
 }
 
 /// Appends a part of a state key.
@@ -117,14 +124,19 @@ pub fn read_key(bytes: &mut &[u8], of: &Type) -> Result<Value<'static>, Malforme
 
 /// Appends bytes behind their length.
 pub fn write_bytes(bytes: &[u8], into: &mut Vec<u8>) {
-    write_unsigned(bytes.len() as u128, into);
+    if !write_short(bytes.len() as u64, into) {
+        write_unsigned(bytes.len() as u128, into);
+    }
     into.extend_from_slice(bytes);
 }
 
 /// Takes bytes behind their length.
 #[must_use]
 pub fn read_bytes<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let length = usize::try_from(read_unsigned(bytes)?).ok()?;
+    let length = match read_short(bytes) {
+        Some(it) => usize::try_from(it).ok()?,
+        None => usize::try_from(read_unsigned(bytes)?).ok()?,
+    };
     take(bytes, length)
 }
 
@@ -142,25 +154,46 @@ pub fn take<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
     Some(taken)
 }
 
-/// Appends a signed number of any size.
-pub fn write_signed(number: i128, into: &mut Vec<u8>) {
+fn write_wide(number: i128, into: &mut Vec<u8>) {
     write_unsigned(((number << 1) ^ (number >> 127)).cast_unsigned(), into);
+}
+
+/// A number from its zigzag form.
+fn signed(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+/// Appends a 64-bit number.
+pub fn write_int(number: i64, into: &mut Vec<u8>) {
+    let number = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    if !write_short(number, into) {
+        write_unsigned(number.into(), into);
+    }
 }
 
 /// Takes a 64-bit number.
 #[must_use]
 pub fn read_int(bytes: &mut &[u8]) -> Option<i64> {
-    read_signed(bytes).and_then(|it| i64::try_from(it).ok())
+    match read_short(bytes) {
+        Some(it) => Some(signed(it)),
+        None => read_signed(bytes).and_then(|it| i64::try_from(it).ok()),
+    }
 }
 
 fn write_decimal(number: Decimal, into: &mut Vec<u8>) {
     into.push(u8::try_from(number.scale()).unwrap_or(0));
-    write_signed(number.mantissa(), into);
+    match decimal::mantissa(number) {
+        Some(it) => write_int(it, into),
+        None => write_wide(number.mantissa(), into),
+    }
 }
 
 fn read_decimal(bytes: &mut &[u8]) -> Option<Decimal> {
-    let scale = *take(bytes, 1)?.first()?;
-    Decimal::try_from_i128_with_scale(read_signed(bytes)?, u32::from(scale)).ok()
+    let scale = u32::from(next(bytes)?);
+    match read_short(bytes) {
+        Some(it) => decimal::of(signed(it), scale),
+        None => Decimal::try_from_i128_with_scale(read_signed(bytes)?, scale).ok(),
+    }
 }
 
 fn read_bool(bytes: &mut &[u8]) -> Option<bool> {
@@ -185,38 +218,88 @@ fn read_escaped(bytes: &mut &[u8]) -> Option<String> {
     }
 }
 
-fn write_unsigned(mut number: u128, into: &mut Vec<u8>) {
-    // Nearly all fit into 64 bits, where arithmetic is cheap.
-    let mut small = loop {
-        match u64::try_from(number) {
-            Ok(it) => break it,
-            Err(_) => into.push(low_bits(number as u64) | 0x80),
-        }
-        number >>= 7;
-    };
-    while 0x80 <= small {
-        into.push(low_bits(small) | 0x80);
-        small >>= 7;
+/// Most numbers have fewer bits: their groups of seven fit into the bytes of one word, and are put there, or taken, all at once.
+const SHORT_BITS: u32 = 56;
+/// The bit of each byte of a word that says that another byte follows.
+const GOES_ON: u64 = 0x8080_8080_8080_8080;
+
+/// Appends a number, if it is a short one.
+#[inline]
+fn write_short(number: u64, into: &mut Vec<u8>) -> bool {
+    if let Ok(it @ ..0x80) = u8::try_from(number) {
+        into.push(it);
+        return true;
     }
-    into.push(low_bits(small));
+    if number >> SHORT_BITS != 0 {
+        return false;
+    }
+    let count = (u64::BITS - number.leading_zeros()).div_ceil(7);
+    let behind_last = u64::MAX << (8 * (count - 1));
+    let word = groups_to_bytes(number) | GOES_ON & !behind_last;
+    let end = into.len() + count as usize;
+    into.extend_from_slice(&word.to_le_bytes());
+    into.truncate(end);
+    true
 }
 
-fn low_bits(number: u64) -> u8 {
+/// Takes a number, if it is a short one.
+#[inline]
+fn read_short(bytes: &mut &[u8]) -> Option<u64> {
+    if let Some((first @ ..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return Some(u64::from(*first));
+    }
+    let Some(word) = bytes.first_chunk() else {
+        let mut number = 0;
+        for (index, byte) in bytes.iter().enumerate() {
+            number |= u64::from(byte & 0x7F) << (7 * index);
+            if byte & 0x80 == 0 {
+                *bytes = bytes.get(index + 1..)?;
+                return Some(number);
+            }
+        }
+        return None;
+    };
+    let word = u64::from_le_bytes(*word);
+    let last = !word & GOES_ON;
+    if last == 0 {
+        return None;
+    }
+    *bytes = bytes.get(1 + last.trailing_zeros() as usize / 8..)?;
+    // All bits up to the highest one of the last byte.
+    let taken = word & (last ^ last.wrapping_sub(1));
+    Some(bytes_to_groups(taken & !GOES_ON))
+}
+
+fn write_unsigned(mut number: u128, into: &mut Vec<u8>) {
+    while 0x80 <= number {
+        into.push(low_bits(number) | 0x80);
+        number >>= 7;
+    }
+    into.push(low_bits(number));
+}
+
+fn low_bits(number: u128) -> u8 {
     u8::try_from(number & 0x7F).unwrap_or(0)
 }
 
+/// Eight groups of seven bits, each into a byte: halves are moved apart, then their halves, then theirs.
+fn groups_to_bytes(number: u64) -> u64 {
+    let number = number & 0x0FFF_FFFF | (number & 0x0FFF_FFFF << 28) << 4;
+    let number = number & 0x0000_3FFF_0000_3FFF | (number & 0x0FFF_C000_0FFF_C000) << 2;
+    number & 0x007F_007F_007F_007F | (number & 0x3F80_3F80_3F80_3F80) << 1
+}
+
+/// The opposite.
+fn bytes_to_groups(word: u64) -> u64 {
+    let word = word & 0x007F_007F_007F_007F | (word & 0x7F00_7F00_7F00_7F00) >> 1;
+    let word = word & 0x0000_3FFF_0000_3FFF | (word & 0x3FFF_0000_3FFF_0000) >> 2;
+    word & 0x0FFF_FFFF | (word & 0x0FFF_FFFF << 32) >> 4
+}
+
 fn read_unsigned(bytes: &mut &[u8]) -> Option<u128> {
-    // Nine bytes have 63 bits: nearly all numbers need no more, and arithmetic of 64 bits is cheap.
-    let mut small = 0_u64;
-    for shift in (0..63).step_by(7) {
-        let byte = next(bytes)?;
-        small |= u64::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return Some(small.into());
-        }
-    }
-    let mut number = u128::from(small);
-    for shift in (63..128).step_by(7) {
+    let mut number = 0;
+    for shift in (0..128).step_by(7) {
         let byte = next(bytes)?;
         // Of the last one there is room for two bits.
         if shift == 126 && 3 < byte {
@@ -274,6 +357,25 @@ mod tests {
             let mut rest = &bytes[..];
             prop_assert_eq!(read_value(&mut rest, &of).unwrap(), value);
             prop_assert_eq!(rest, &[7]);
+        }
+
+        /// The bytes of what is stored and sent stay what they are, whatever makes them.
+        #[test]
+        fn a_number_is_groups_of_seven_bits_the_lowest_first(number in any::<i64>(), bits in 0_u32..64, before in 0_usize..9) {
+            let number = number >> bits;
+            let (mut expected, mut rest) = (vec![], ((number << 1) ^ (number >> 63)).cast_unsigned());
+            while 0x80 <= rest {
+                expected.push((rest & 0x7F) as u8 | 0x80);
+                rest >>= 7;
+            }
+            expected.push(rest as u8);
+            let mut bytes = Vec::new();
+            write_int(number, &mut bytes);
+            prop_assert_eq!(&bytes, &expected);
+            bytes.resize(bytes.len() + before, 0x85);
+            let mut rest = &bytes[..];
+            prop_assert_eq!(read_int(&mut rest), Some(number));
+            prop_assert_eq!(rest.len(), before);
         }
 
         #[test]

@@ -18,23 +18,46 @@ pub fn parse(text: &str) -> Option<Decimal> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+    let point = digits.bytes().position(|it| it == b'.');
+    let (whole, fraction) = match point.and_then(|at| digits.split_at_checked(at)) {
+        Some((whole, fraction)) if 1 < fraction.len() => (whole, fraction.get(1..)?),
         Some(_) => return None,
         None => (digits, ""),
     };
     if whole.is_empty() || WHOLE_DIGITS_MAX < whole.len() || FRACTION_DIGITS_MAX < fraction.len() {
         return None;
     }
-    let mut mantissa: i128 = 0;
-    for digit in whole.bytes().chain(fraction.bytes()) {
-        if !digit.is_ascii_digit() {
-            return None;
+    let (whole, decimals, scale) = (number(whole)?, number(fraction)?, u32::try_from(fraction.len()).ok()?);
+    match whole.checked_mul(10_i64.checked_pow(scale)?).and_then(|it| it.checked_add(decimals)) {
+        Some(it) => of(if negative { -it } else { it }, scale),
+        None => {
+            let mantissa = i128::from(whole) * 10_i128.checked_pow(scale)? + i128::from(decimals);
+            Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
         }
-        mantissa = mantissa * 10 + i128::from(digit - b'0');
     }
-    let scale = u32::try_from(fraction.len()).ok()?;
-    Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
+}
+
+/// The number `mantissa` / 10^`scale`, if there is such a scale.
+#[inline]
+#[must_use]
+pub fn of(mantissa: i64, scale: u32) -> Option<Decimal> {
+    let digits = mantissa.unsigned_abs();
+    let (low, high) = (digits as u32, (digits >> 32) as u32);
+    (scale <= Decimal::MAX_SCALE).then(|| Decimal::from_parts(low, high, 0, mantissa < 0, scale))
+}
+
+/// The mantissa of a number, if 64 bits are enough for it.
+#[inline]
+#[must_use]
+pub fn mantissa(number: Decimal) -> Option<i64> {
+    let parts = number.unpack();
+    let digits = i64::try_from(u64::from(parts.mid) << 32 | u64::from(parts.lo)).ok()?;
+    (parts.hi == 0).then_some(if parts.negative { -digits } else { digits })
+}
+
+/// The number of at most [`WHOLE_DIGITS_MAX`] digits.
+fn number(digits: &str) -> Option<i64> {
+    digits.bytes().try_fold(0, |number, it| it.is_ascii_digit().then(|| number * 10 + i64::from(it - b'0')))
 }
 
 /// `a + b`, exactly.
@@ -91,25 +114,42 @@ pub fn amount_of(money: Money) -> Decimal {
 
 /// Writes a number in plain digits, as `-12.50`.
 pub fn write(number: Decimal, into: &mut Vec<u8>) {
-    let mantissa = number.mantissa();
-    let mut buffer = itoa::Buffer::new();
-    // Nearly all fit into 64 bits, where digits are cheap.
-    let digits = match u64::try_from(mantissa.unsigned_abs()) {
-        Ok(it) => buffer.format(it),
-        Err(_) => buffer.format(mantissa.unsigned_abs()),
+    let parts = number.unpack();
+    if parts.hi != 0 {
+        // Needs more than 64 bits, in which division is cheap; nearly none does.
+        into.extend_from_slice(number.to_string().as_bytes());
+        return;
+    }
+    let mut rest = u64::from(parts.mid) << 32 | u64::from(parts.lo);
+    let is_negative = parts.negative && rest != 0;
+    let mut digit = || {
+        let it = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        (it, rest)
     };
-    let scale = usize::try_from(number.scale()).unwrap_or(0);
-    let (whole, fraction) = digits.split_at_checked(digits.len().saturating_sub(scale)).unwrap_or((digits, ""));
-    if mantissa < 0 {
-        into.push(b'-');
+    // The last digit first, into the end of room that is enough for all.
+    let mut text = [0; CHARACTERS_MAX];
+    let mut places = text.iter_mut().rev();
+    if parts.scale != 0 {
+        places.by_ref().take(parts.scale as usize).for_each(|it| *it = digit().0);
+        places.by_ref().take(1).for_each(|it| *it = b'.');
     }
-    into.extend_from_slice(if whole.is_empty() { b"0" } else { whole.as_bytes() });
-    if scale != 0 {
-        into.push(b'.');
-        into.resize(into.len() + scale - fraction.len(), b'0');
-        into.extend_from_slice(fraction.as_bytes());
+    for place in places.by_ref() {
+        let (it, before) = digit();
+        *place = it;
+        if before == 0 {
+            break;
+        }
     }
+    if is_negative {
+        places.by_ref().take(1).for_each(|it| *it = b'-');
+    }
+    let begin = places.len();
+    into.extend_from_slice(text.get(begin..).unwrap_or_default());
 }
+
+/// Characters of the longest number of 64 bits: 28 decimals, a digit and a point before them, a sign.
+const CHARACTERS_MAX: usize = 31;
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +165,10 @@ mod tests {
     fn text_goes_there_and_back() {
         for it in ["0", "0.00", "1", "1000.00", "-12.5", "0.0001", "-0.01", "999999999999999999.99999999", "9007199254740993.01"] {
             assert_eq!(text(parse(it).unwrap()), it);
+        }
+        assert_eq!(text(-Decimal::ZERO), "0");
+        for it in [Decimal::MAX, Decimal::MIN, Decimal::new(-1, 28), Decimal::new(i64::MIN, 3), Decimal::from_parts(0, 0, 1, true, 28)] {
+            assert_eq!(text(it), it.to_string());
         }
     }
 

@@ -1,21 +1,30 @@
 //! Ids of derived events: name-based, so that a replay yields the same ones.
 
-use sha1::{Digest as _, Sha1};
+/// The bits of a name: its space, the cause's id, the place.
+const NAME_BITS: u64 = 8 * (16 + 16 + 4);
+/// What SHA-1 begins with (FIPS 180-4, 5.3.1).
+const INITIAL: [u32; 5] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
 
 /// The id of the event that a step derives from an event: a UUID of version 5, of the cause's id and the place (which leg) within the
 /// step's name space.
 #[must_use]
 pub fn derived(namespace: u128, cause: u128, place: u32) -> u128 {
-    let mut name = [0_u8; 36];
-    let (space, rest) = name.split_at_mut(16);
-    let (id, leg) = rest.split_at_mut(16);
-    space.copy_from_slice(&namespace.to_be_bytes());
-    id.copy_from_slice(&cause.to_be_bytes());
-    leg.copy_from_slice(&place.to_be_bytes());
-    let hash: [u8; 20] = Sha1::digest(name).into();
-    let mut bytes = [0_u8; 16];
-    bytes.copy_from_slice(hash.get(..16).unwrap_or(&[0; 16]));
-    uuid::Builder::from_sha1_bytes(bytes).into_uuid().as_u128()
+    // The name fits into one block of SHA-1: its bytes, a bit that is set, zeros, its length in bits.
+    let mut block = [0; 64];
+    let mut rest = &mut block[..];
+    let parts: [&[u8]; 4] = [&namespace.to_be_bytes(), &cause.to_be_bytes(), &place.to_be_bytes(), &[0x80]];
+    for part in parts {
+        if let Some(bytes) = rest.split_off_mut(..part.len()) {
+            bytes.copy_from_slice(part);
+        }
+    }
+    if let Some(length) = rest.last_chunk_mut() {
+        *length = NAME_BITS.to_be_bytes();
+    }
+    let mut hash = INITIAL;
+    sha1::compress(&mut hash, &[block.into()]);
+    let [a, b, c, d, _] = hash.map(u128::from);
+    uuid::Builder::from_sha1_bytes((a << 96 | b << 64 | c << 32 | d).to_be_bytes()).into_uuid().as_u128()
 }
 
 #[cfg(test)]

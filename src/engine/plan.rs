@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::expr::{Expr, Otherwise, Slot};
+use crate::engine::expr::condition::Condition;
+use crate::engine::expr::{Expr, Function, Otherwise, Slot};
 use crate::engine::json::encode;
 use crate::engine::record::TopicId;
 use crate::engine::schema::ObjectSchema;
@@ -206,14 +207,14 @@ pub enum Operator {
     /// Goes on only when the condition holds; else the record fails.
     Require {
         /// The condition.
-        that: Expr,
+        that: Condition,
         /// What becomes of the record.
         otherwise: Otherwise,
     },
     /// Goes on only when the condition holds; else the record is filtered.
     Filter {
         /// The condition.
-        that: Expr,
+        that: Condition,
     },
     /// The first case whose condition holds goes on, with its own steps; none: the record is filtered. Nothing follows a branch.
     Branch(Vec<Case>),
@@ -312,7 +313,7 @@ pub struct Case {
 #[derive(Debug, Clone, PartialEq)]
 pub enum When {
     /// Those for which it holds.
-    Holds(Expr),
+    Holds(Condition),
     /// Those of this event: index into [`Decode::Events`].
     Event(usize),
     /// All that are left.
@@ -323,7 +324,7 @@ pub enum When {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leg {
     /// `None`: always.
-    pub when: Option<Expr>,
+    pub when: Option<Condition>,
     /// The leg's fields.
     pub fields: Vec<Binding>,
 }
@@ -343,64 +344,114 @@ pub struct Aggregate {
     pub state: Vec<Slot>,
 }
 
-/// A derived event.
+/// A derived event. What is the same in each is written when the plan is made: its own fields are texts and values in turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Emit {
     /// Where it goes.
     pub to: TopicId,
+    /// The names of its own fields, in order; those of inner objects left out.
+    pub names: Vec<String>,
     /// What stands before its id, as JSON: its `eventType`.
     pub head: Vec<u8>,
+    /// The values among its own fields, in order.
+    pub value: Vec<Field>,
+    /// What stands between the last value and its `timestamp`, as JSON.
+    pub middle: Vec<u8>,
     /// What stands behind its `timestamp`, as JSON: its `metadata`.
     pub tail: Vec<u8>,
     /// The record's key: one part, written as text.
     pub key: Option<Expr>,
-    /// Its own fields, in order.
-    pub value: Vec<Field>,
     /// Name space of its ids: made from the topology and the step.
     pub namespace: u128,
 }
 
-/// A field that is written.
+/// A value that is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
-    /// Its name.
-    pub name: String,
-    /// What stands before its value, as JSON: the comma, if there is one, and its name.
+    /// What stands before it, as JSON: names, constants, braces.
     pub lead: Vec<u8>,
-    /// Its value.
+    /// The value.
     pub value: Output,
 }
 
+/// What a written value is. Most are there already, or half of an amount of money that is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// What is in a slot.
+    Slot(Slot),
+    /// The amount of the money in a slot.
+    AmountOf(Slot),
+    /// The currency of the money in a slot.
+    CurrencyOf(Slot),
+    /// Any other.
+    Computed(Expr),
+}
+
+/// The own fields of a derived event, as a topology has them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Written {
+    /// A scalar.
+    Value(Expr),
+    /// An object.
+    Object(Vec<(String, Written)>),
+}
+
 impl Emit {
-    /// What stands before the id of an event and behind its timestamp: [`Emit::head`] and [`Emit::tail`].
+    /// An event of these fields.
     #[must_use]
-    pub fn envelope(event_type: &str, source: &str, version: &str) -> (Vec<u8>, Vec<u8>) {
+    pub fn new(
+        to: TopicId,
+        event_type: &str,
+        (source, version): (&str, &str),
+        key: Option<Expr>,
+        fields: Vec<(String, Written)>,
+        namespace: u128,
+    ) -> Self {
         let mut head = b"{\"eventType\":".to_vec();
         encode::string(event_type, &mut head);
         head.extend_from_slice(b",\"eventId\":\"");
-        let mut tail = b",\"metadata\":{\"source\":".to_vec();
+        let names = fields.iter().map(|(name, _)| name.clone()).collect();
+        // Each field has a comma before it: the event's id stands there. Its quotation mark is the first text.
+        let (mut value, mut text) = (Vec::new(), vec![b'"']);
+        for (name, it) in fields {
+            write(false, &name, it, &mut value, &mut text);
+        }
+        text.extend_from_slice(b",\"timestamp\":\"");
+        let mut tail = b"\",\"metadata\":{\"source\":".to_vec();
         encode::string(source, &mut tail);
         tail.extend_from_slice(b",\"version\":");
         encode::string(version, &mut tail);
         tail.extend_from_slice(b"}}");
-        (head, tail)
+        Self { to, names, head, value, middle: text, tail, key, namespace }
     }
 }
 
-impl Field {
-    /// A field, the first one of its object or behind others.
-    #[must_use]
-    pub fn new(first: bool, name: &str, value: Output) -> Self {
-        let comma: &[u8] = if first { b"" } else { b"," };
-        Self { name: name.to_owned(), lead: [comma, &encode::lead(name)].concat(), value }
+/// Adds a field to the values; `text`: what stands behind the last of them.
+fn write(first: bool, name: &str, field: Written, values: &mut Vec<Field>, text: &mut Vec<u8>) {
+    text.extend_from_slice(encode::lead(first, name).as_bytes());
+    match field {
+        Written::Value(Expr::Const(it)) => encode::value(&it, text),
+        Written::Value(it) => values.push(Field { lead: std::mem::take(text), value: it.into() }),
+        Written::Object(fields) => {
+            text.push(b'{');
+            for (index, (name, it)) in fields.into_iter().enumerate() {
+                write(index == 0, &name, it, values, text);
+            }
+            text.push(b'}');
+        }
     }
 }
 
-/// A value of an emitted field.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// A scalar.
-    Value(Expr),
-    /// An object.
-    Object(Vec<Field>),
+impl From<Expr> for Output {
+    fn from(expr: Expr) -> Self {
+        match &expr {
+            Expr::Slot(slot) => Self::Slot(*slot),
+            Expr::Call(function, arguments) => match (function, &arguments[..]) {
+                (Function::AmountOf, [Expr::Slot(slot)]) => Self::AmountOf(*slot),
+                (Function::CurrencyOf, [Expr::Slot(slot)]) => Self::CurrencyOf(*slot),
+                _ => Self::Computed(expr),
+            },
+            _ => Self::Computed(expr),
+        }
+    }
 }

@@ -16,8 +16,8 @@ pub struct ObjectSchema {
 pub struct Property {
     /// Its name.
     pub name: String,
-    /// Its name and the colon, as compact JSON has them.
-    pub lead: Vec<u8>,
+    /// Its name with the comma and the colon around it, as compact JSON has them.
+    pub lead: String,
     /// Whether it must be there.
     pub required: bool,
     /// Whether it may be null.
@@ -32,7 +32,7 @@ impl Property {
     /// A property that must be there and goes to no slot.
     #[must_use]
     pub fn new(name: &str, kind: Kind) -> Self {
-        Self { name: name.to_owned(), lead: encode::lead(name), required: true, nullable: false, kind, slot: None }
+        Self { name: name.to_owned(), lead: encode::lead(false, name), required: true, nullable: false, kind, slot: None }
     }
 }
 

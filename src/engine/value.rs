@@ -106,6 +106,7 @@ pub enum Value<'a> {
 
 impl Value<'_> {
     /// The same value, owning its text.
+    #[inline]
     #[must_use]
     pub fn into_owned(self) -> Value<'static> {
         match self {

@@ -210,7 +210,7 @@ fn fields_of_topic(plan: &Plan, topic: &str) -> BTreeSet<String> {
 fn written(steps: &[Step], is: &dyn Fn(TopicId) -> bool, fields: &mut BTreeSet<String>) {
     for step in steps {
         match &step.operator {
-            Operator::Emit(emit) if is(emit.to) => fields.extend(emit.value.iter().map(|it| it.name.clone())),
+            Operator::Emit(emit) if is(emit.to) => fields.extend(emit.names.iter().cloned()),
             Operator::Branch(cases) => cases.iter().for_each(|it| written(&it.steps, is, fields)),
             _ => {}
         }

@@ -15,17 +15,12 @@ use crate::engine::value::{Currency, Money, Value};
 pub fn eval<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Result<Value<'v>, Fault> {
     Ok(match expr {
         Expr::Const(it) => borrowed(it),
-        Expr::Slot(slot) => slot_value(*slot, slots),
+        Expr::Slot(slot) => borrowed(slot_value(*slot, slots)),
         Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Equal(..) | Expr::Compare(..) => Value::Bool(truth(expr, slots)?),
-        Expr::Neg(it) => match eval(it, slots)? {
-            Value::Int(it) => Value::Int(it.checked_neg().ok_or(Fault::Overflow)?),
-            Value::Decimal(it) => Value::Decimal(-it),
-            Value::Money(it) => Value::Money(Money { amount: -it.amount, currency: it.currency }),
-            _ => return Err(Fault::Type("-")),
-        },
-        Expr::Arithmetic(how, a, b) => arithmetic(*how, &*look(a, slots)?, &*look(b, slots)?)?,
+        Expr::Neg(it) => return with(it, slots, negated),
+        Expr::Arithmetic(how, a, b) => return both(a, b, slots, |a, b| arithmetic(*how, a, b)),
         Expr::If(condition, yes, no) => eval(if truth(condition, slots)? { yes } else { no }, slots)?,
-        Expr::Call(function, arguments) => call(*function, arguments, slots)?,
+        Expr::Call(function, arguments) => return call(*function, arguments, slots),
     })
 }
 
@@ -38,9 +33,9 @@ pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
         Expr::Not(it) => !truth(it, slots)?,
         Expr::And(a, b) => truth(a, slots)? && truth(b, slots)?,
         Expr::Or(a, b) => truth(a, slots)? || truth(b, slots)?,
-        Expr::Equal(a, b) => equal(&*look(a, slots)?, &*look(b, slots)?),
+        Expr::Equal(a, b) => both(a, b, slots, |a, b| Ok(equal(a, b)))?,
         Expr::Compare(how, a, b) => {
-            let order = order(&*look(a, slots)?, &*look(b, slots)?)?;
+            let order = both(a, b, slots, order)?;
             match how {
                 Comparison::Less => order == Ordering::Less,
                 Comparison::LessOrEqual => order != Ordering::Greater,
@@ -48,27 +43,48 @@ pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
                 Comparison::GreaterOrEqual => order != Ordering::Less,
             }
         }
-        _ => match *look(expr, slots)? {
-            Value::Bool(it) => it,
-            _ => return Err(Fault::Type("a condition")),
-        },
+        _ => with(expr, slots, |it| match it {
+            Value::Bool(it) => Ok(*it),
+            _ => Err(Fault::Type("a condition")),
+        })?,
     })
 }
 
-/// The value of an expression, only to be looked at: what is there already is not copied.
+/// Has the value of an expression looked at. What is there already, as most is, is not copied for that.
 ///
 /// # Errors
 /// What the topology's `else` decides about.
-pub fn look<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Result<Cow<'v, Value<'v>>, Fault> {
-    Ok(match expr {
-        Expr::Const(it) => Cow::Borrowed(it),
-        Expr::Slot(slot) => Cow::Borrowed(slots.get(usize::from(*slot)).unwrap_or(&Value::Null)),
-        _ => Cow::Owned(eval(expr, slots)?),
-    })
+#[inline]
+pub fn with<T>(expr: &Expr, slots: &[Value<'_>], look: impl FnOnce(&Value<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    match present(expr, slots) {
+        Some(it) => look(it),
+        None => look(&eval(expr, slots)?),
+    }
 }
 
-fn slot_value<'v>(slot: Slot, slots: &'v [Value<'_>]) -> Value<'v> {
-    slots.get(usize::from(slot)).map_or(Value::Null, borrowed)
+/// The same, of two expressions.
+#[inline]
+fn both<T>(a: &Expr, b: &Expr, slots: &[Value<'_>], look: impl FnOnce(&Value<'_>, &Value<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    match (present(a, slots), present(b, slots)) {
+        (Some(a), Some(b)) => look(a, b),
+        _ => look(&eval(a, slots)?, &eval(b, slots)?),
+    }
+}
+
+/// The value of a literal or a slot.
+#[inline]
+fn present<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Option<&'v Value<'v>> {
+    match expr {
+        Expr::Const(it) => Some(it),
+        Expr::Slot(slot) => Some(slot_value(*slot, slots)),
+        _ => None,
+    }
+}
+
+/// The value of a slot.
+#[inline]
+pub fn slot_value<'v, 's>(slot: Slot, slots: &'v [Value<'s>]) -> &'v Value<'s> {
+    slots.get(usize::from(slot)).unwrap_or(&Value::Null)
 }
 
 fn borrowed<'v>(value: &'v Value<'_>) -> Value<'v> {
@@ -82,6 +98,15 @@ fn borrowed<'v>(value: &'v Value<'_>) -> Value<'v> {
         Value::Money(it) => Value::Money(*it),
         Value::Time(it) => Value::Time(*it),
         Value::Uuid(it) => Value::Uuid(*it),
+    }
+}
+
+fn negated(value: &Value<'_>) -> Result<Value<'static>, Fault> {
+    match value {
+        Value::Int(it) => it.checked_neg().map(Value::Int).ok_or(Fault::Overflow),
+        Value::Decimal(it) => Ok(Value::Decimal(-*it)),
+        Value::Money(it) => Ok(Value::Money(Money { amount: -it.amount, currency: it.currency })),
+        _ => Err(Fault::Type("-")),
     }
 }
 
@@ -109,7 +134,7 @@ fn order(a: &Value<'_>, b: &Value<'_>) -> Result<Ordering, Fault> {
     })
 }
 
-fn arithmetic<'v>(how: Arithmetic, a: &Value<'v>, b: &Value<'v>) -> Result<Value<'v>, Fault> {
+fn arithmetic(how: Arithmetic, a: &Value<'_>, b: &Value<'_>) -> Result<Value<'static>, Fault> {
     let decimals = |a, b| match how {
         Arithmetic::Add => decimal::add(a, b),
         Arithmetic::Subtract => decimal::subtract(a, b),
@@ -153,54 +178,59 @@ fn currency(value: &Value<'_>) -> Result<Currency, Fault> {
 }
 
 fn call<'v>(function: Function, arguments: &'v [Expr], slots: &'v [Value<'_>]) -> Result<Value<'v>, Fault> {
-    let argument = |n: usize| arguments.get(n).map_or(Err(Fault::Type("an argument")), |it| look(it, slots));
-    let text = |n: usize| match argument(n)? {
-        Cow::Borrowed(Value::Str(it)) => Ok(Cow::Borrowed(&**it)),
-        Cow::Owned(Value::Str(it)) => Ok(it),
+    const NONE: &Expr = &Expr::Const(Value::Null);
+    let [first, second] = [0, 1].map(|it| arguments.get(it).unwrap_or(NONE));
+    let text = |of: &'v Expr| match eval(of, slots)? {
+        Value::Str(it) => Ok(it),
         _ => Err(Fault::Type("a string")),
     };
     Ok(match function {
-        Function::Money => match (&*argument(0)?, &*argument(1)?) {
-            (Value::Decimal(amount), code) => Value::Money(Money { amount: *amount, currency: currency(code)? }),
-            (Value::Int(amount), code) => Value::Money(Money { amount: (*amount).into(), currency: currency(code)? }),
-            _ => return Err(Fault::Type("money()")),
-        },
-        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: currency(&*argument(0)?)? }),
-        Function::AmountOf => match *argument(0)? {
-            Value::Money(it) => Value::Decimal(decimal::amount_of(it)),
-            _ => return Err(Fault::Type(".amount")),
-        },
-        Function::CurrencyOf => match *argument(0)? {
-            Value::Money(it) => Value::Str(Cow::Borrowed(it.currency.as_str())),
-            _ => return Err(Fault::Type(".currency")),
-        },
-        Function::Decimal => match &*argument(0)? {
-            Value::Int(it) => Value::Decimal((*it).into()),
-            Value::Decimal(it) => Value::Decimal(*it),
-            Value::Str(it) => Value::Decimal(decimal::parse(it).ok_or_else(|| Fault::NotADecimal(it.clone().into_owned()))?),
-            _ => return Err(Fault::Type("decimal()")),
-        },
+        Function::Money => {
+            let amount = with(first, slots, |it| match it {
+                Value::Decimal(it) => Ok(*it),
+                Value::Int(it) => Ok((*it).into()),
+                _ => Err(Fault::Type("money()")),
+            })?;
+            Value::Money(Money { amount, currency: with(second, slots, currency)? })
+        }
+        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: with(first, slots, currency)? }),
+        Function::AmountOf => Value::Decimal(decimal::amount_of(with(first, slots, |it| money(it, ".amount"))?)),
+        Function::CurrencyOf => Value::Str(Cow::Borrowed(with(first, slots, |it| money(it, ".currency"))?.currency.as_str())),
+        Function::Decimal => with(first, slots, |it| match it {
+            Value::Int(it) => Ok(Value::Decimal((*it).into())),
+            Value::Decimal(it) => Ok(Value::Decimal(*it)),
+            Value::Str(it) => decimal::parse(it).map(Value::Decimal).ok_or_else(|| Fault::NotADecimal(it.clone().into_owned())),
+            _ => Err(Fault::Type("decimal()")),
+        })?,
         Function::String => {
             let mut bytes = Vec::new();
-            encode::text(&*argument(0)?, &mut bytes);
+            with(first, slots, |it| Ok(encode::text(it, &mut bytes)))?;
             Value::Str(Cow::Owned(String::from_utf8(bytes).map_err(|_| Fault::Type("string()"))?))
         }
-        Function::Lower => Value::Str(Cow::Owned(text(0)?.to_lowercase())),
-        Function::Upper => Value::Str(Cow::Owned(text(0)?.to_uppercase())),
-        Function::Size => Value::Int(i64::try_from(text(0)?.chars().count()).map_err(|_| Fault::Overflow)?),
-        Function::StartsWith => Value::Bool(text(0)?.starts_with(text(1)?.as_ref())),
-        Function::EndsWith => Value::Bool(text(0)?.ends_with(text(1)?.as_ref())),
-        Function::Contains => Value::Bool(text(0)?.contains(text(1)?.as_ref())),
-        Function::Abs => match *argument(0)? {
-            Value::Int(it) => Value::Int(it.checked_abs().ok_or(Fault::Overflow)?),
-            Value::Decimal(it) => Value::Decimal(it.abs()),
-            Value::Money(it) => Value::Money(Money { amount: it.amount.abs(), currency: it.currency }),
-            _ => return Err(Fault::Type("abs()")),
-        },
-        Function::Coalesce => match argument(0)? {
-            Cow::Borrowed(Value::Null) | Cow::Owned(Value::Null) => eval(arguments.get(1).unwrap_or(&Expr::Const(Value::Null)), slots)?,
-            Cow::Borrowed(it) => borrowed(it),
-            Cow::Owned(it) => it,
+        Function::Lower => Value::Str(Cow::Owned(text(first)?.to_lowercase())),
+        Function::Upper => Value::Str(Cow::Owned(text(first)?.to_uppercase())),
+        Function::Size => Value::Int(i64::try_from(text(first)?.chars().count()).map_err(|_| Fault::Overflow)?),
+        Function::StartsWith => Value::Bool(text(first)?.starts_with(text(second)?.as_ref())),
+        Function::EndsWith => Value::Bool(text(first)?.ends_with(text(second)?.as_ref())),
+        Function::Contains => Value::Bool(text(first)?.contains(text(second)?.as_ref())),
+        Function::Abs => with(first, slots, |it| match it {
+            Value::Int(it) => it.checked_abs().map(Value::Int).ok_or(Fault::Overflow),
+            Value::Decimal(it) => Ok(Value::Decimal(it.abs())),
+            Value::Money(it) => Ok(Value::Money(Money { amount: it.amount.abs(), currency: it.currency })),
+            _ => Err(Fault::Type("abs()")),
+        })?,
+        Function::Coalesce => match eval(first, slots)? {
+            Value::Null => eval(second, slots)?,
+            it => it,
         },
     })
+}
+
+/// The money that a value is. `part`: what of it is asked for.
+#[inline]
+pub fn money(value: &Value<'_>, part: &'static str) -> Result<Money, Fault> {
+    match value {
+        Value::Money(it) => Ok(*it),
+        _ => Err(Fault::Type(part)),
+    }
 }

@@ -6,6 +6,7 @@
 pub mod ast;
 pub mod check;
 pub mod checked;
+pub mod condition;
 pub mod eval;
 mod functions;
 mod lex;

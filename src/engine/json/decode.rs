@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::Envelope;
 use super::fill::{self, Filled};
+use super::reader::plain;
 use crate::engine::failure::{Failure, code};
 use crate::engine::plan::EventPlan;
 use crate::engine::schema::{Kind, ObjectSchema, Property};
@@ -87,8 +88,7 @@ fn envelope(text: &str) -> Result<Filled<'_>, Failure> {
 /// The event type, when it stands first and has no escapes, as producers commonly write it.
 fn leading_event_type(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("{\"eventType\":\"")?;
-    let end = rest.bytes().position(|it| it == b'"' || it == b'\\')?;
-    let (event_type, rest) = rest.split_at_checked(end)?;
+    let (event_type, rest) = rest.split_at_checked(plain(rest.as_bytes()))?;
     rest.starts_with('"').then_some(event_type)
 }
 

@@ -98,6 +98,22 @@ fn each_bad_value_has_its_reason() {
 }
 
 #[test]
+fn an_event_may_have_all_fields_that_a_schema_may_name() {
+    let mut plan = plan();
+    let named = plan[0].fields.properties.len() - 4;
+    // As the envelope does that a schema did not name, the last ones stand behind 128 others.
+    for nth in named..128 {
+        plan[0].fields.properties.insert(0, Property::new(&format!("f{nth}"), Kind::Int { min: 0, max: 9 }));
+    }
+    let more: String = (named..128).map(|nth| format!(r#""f{nth}":7,"#)).collect();
+    let text = good().replace(r#""n":3"#, &format!(r#"{more}"n":3"#));
+    let mut slots = vec![Value::Null; 5];
+    assert!(matches!(decode(&plan, Some(text.as_bytes()), &mut slots), Ok(Decoded::Event(0, _))));
+    let twice = text.replace(r#","metadata""#, r#","timestamp":"2026-01-01T00:00:00Z","metadata""#);
+    assert_eq!(decode(&plan, Some(twice.as_bytes()), &mut slots).unwrap_err().code, code::DUPLICATE_FIELD);
+}
+
+#[test]
 fn no_value_and_no_utf8_have_their_reasons() {
     let mut slots = vec![Value::Null; 5];
     assert_eq!(decode(&plan(), None, &mut slots).unwrap_err().code, code::NO_VALUE);

@@ -4,27 +4,28 @@ use std::io::Write as _;
 
 use super::reader::plain;
 use crate::engine::decimal;
-use crate::engine::value::Value;
+use crate::engine::value::{Currency, Money, Value};
 
 /// Appends a JSON string.
 pub fn string(text: &str, into: &mut Vec<u8>) {
-    if plain(text.as_bytes()) == text.len() {
-        into.push(b'"');
-        into.extend_from_slice(text.as_bytes());
-        into.push(b'"');
-    } else {
-        // Writing into memory cannot fail.
-        drop(serde_json::to_writer(into, text));
-    }
+    into.push(b'"');
+    inner(text, into);
+    into.push(b'"');
 }
 
-/// A name and the colon behind it, as compact JSON has them.
+/// Appends what stands between the quotation marks of a JSON string.
+pub fn inner(text: &str, into: &mut Vec<u8>) {
+    if plain(text.as_bytes()) == text.len() {
+        return into.extend_from_slice(text.as_bytes());
+    }
+    let quoted = serde_json::Value::from(text).to_string();
+    into.extend_from_slice(quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or_default().as_bytes());
+}
+
+/// A field's name, with the colon behind it and, unless it is the first one, the comma before it, as compact JSON has them.
 #[must_use]
-pub fn lead(name: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    string(name, &mut bytes);
-    bytes.push(b':');
-    bytes
+pub fn lead(first: bool, name: &str) -> String {
+    format!("{}{}:", if first { "" } else { "," }, serde_json::Value::from(name))
 }
 
 /// Appends a value: integers and booleans bare, all else as strings (amounts are never JSON numbers), lists as they were.
@@ -62,11 +63,42 @@ pub fn text(value: &Value<'_>, into: &mut Vec<u8>) {
     }
 }
 
+/// Appends an amount of money as a string, with at least the decimals of its currency.
+pub fn amount(money: Money, into: &mut Vec<u8>) {
+    into.push(b'"');
+    decimal::write(decimal::amount_of(money), into);
+    into.push(b'"');
+}
+
+/// Appends a currency as a string.
+pub fn currency(currency: Currency, into: &mut Vec<u8>) {
+    let [a, b, c] = currency.as_str().as_bytes().first_chunk().copied().unwrap_or_default();
+    into.extend_from_slice(&[b'"', a, b, c, b'"']);
+}
+
 /// Appends a UUID in lower case, with hyphens.
 pub fn uuid(it: u128, into: &mut Vec<u8>) {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    into.extend_from_slice(uuid::Uuid::from_u128(it).hyphenated().encode_lower(&mut buffer).as_bytes());
+    let mut text = [b'-'; 36];
+    for (byte, at) in it.to_be_bytes().into_iter().zip(UUID_BYTES) {
+        if let Some([high, low]) = text.get_mut(at..at + 2) {
+            [*high, *low] = HEX[usize::from(byte)];
+        }
+    }
+    into.extend_from_slice(&text);
 }
+
+/// Where the two digits of each byte of a UUID stand.
+const UUID_BYTES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// The two digits of each byte.
+static HEX: [[u8; 2]; 256] = {
+    let (digits, mut hex, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
+    while byte < hex.len() {
+        hex[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    hex
+};
 
 fn integer(it: i64, into: &mut Vec<u8>) {
     into.extend_from_slice(itoa::Buffer::new().format(it).as_bytes());

@@ -22,10 +22,11 @@ pub(super) struct Filled<'r> {
 /// Checks the text against the schema and fills slots.
 pub(super) fn fill<'r>(text: &'r str, schema: &ObjectSchema, slots: &mut [Value<'r>]) -> Result<Filled<'r>, Failure> {
     let mut filling = Filling { json: Reader::of(text), slots, event_id: None, timestamp: None, major: None };
-    match filling.root(schema) {
-        Ok(()) => {}
-        Err(Ended::Failed(failure)) => return Err(failure),
-        Err(Ended::Unread(unread)) => return Err(unreadable(text, unread)),
+    if let Err(ended) = filling.root(schema) {
+        return Err(match *ended {
+            Ended::Failed(failure) => failure,
+            Ended::Unread(unread) => unreadable(text, unread),
+        });
     }
     match (filling.event_id, filling.timestamp, filling.major) {
         (Some(event_id), Some((timestamp, micros)), Some(major)) => {
@@ -61,9 +62,12 @@ pub(super) fn not_an_object() -> Failure {
 
 /// The major number of `MAJOR.MINOR`.
 pub(super) fn major(version: &str) -> Option<u32> {
-    let (major, minor) = version.split_once('.')?;
-    let digits = |it: &str| !it.is_empty() && it.len() < 9 && it.bytes().all(|b| b.is_ascii_digit());
-    (digits(major) && digits(minor)).then(|| major.parse().ok()).flatten()
+    let (major, minor) = version.split_at_checked(version.bytes().position(|it| it == b'.')?)?;
+    let number = |it: &[u8]| {
+        let digits = !it.is_empty() && it.len() < 9 && it.iter().all(u8::is_ascii_digit);
+        digits.then(|| it.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+    };
+    number(minor.as_bytes().get(1..)?).and(number(major.as_bytes()))
 }
 
 /// The least number that needs more than 64 bits: 2^63.
@@ -76,6 +80,9 @@ struct Filling<'s, 'r> {
     timestamp: Option<(Cow<'r, str>, i64)>,
     major: Option<u32>,
 }
+
+/// What was read, or why not: that is rare and large, and would be room and work in each result.
+type Read<T> = Result<T, Box<Ended>>;
 
 /// Why the event was not read to its end.
 enum Ended {
@@ -127,44 +134,56 @@ impl Path<'_> {
 struct Field<'p> {
     property: &'p Property,
     place: Place,
-    path: Path<'p>,
+    outer: &'p Path<'p>,
 }
 
 impl Field<'_> {
-    fn fail(&self, code: &'static str, message: String) -> Ended {
-        Ended::Failed(Failure::at(code, self.path.pointer(), message))
+    fn path(&self) -> Path<'_> {
+        Path(Some(self.outer), &self.property.name)
     }
 
-    fn wrong_type(&self, found: &str) -> Ended {
+    #[cold]
+    fn fail(&self, code: &'static str, message: String) -> Box<Ended> {
+        Box::new(Ended::Failed(Failure::at(code, self.path().pointer(), message)))
+    }
+
+    #[cold]
+    fn wrong_type(&self, found: &str) -> Box<Ended> {
         self.fail(code::WRONG_TYPE, format!("{} is expected, not {found}", described(&self.property.kind)))
     }
 
-    fn unread(&self, why: Unreadable) -> Ended {
-        Ended::Unread(Unread { why, path: self.path.pointer(), number: matches!(self.property.kind, Kind::Int { .. }) })
+    #[cold]
+    fn out_of_range(&self, it: &dyn fmt::Display, min: i64, max: i64) -> Box<Ended> {
+        self.fail(code::OUT_OF_RANGE, format!("{it} is not within {min} to {max}"))
     }
 
-    fn null(&self) -> Result<(), Ended> {
+    #[cold]
+    fn unread(&self, why: Unreadable) -> Box<Ended> {
+        Box::new(Ended::Unread(Unread { why, path: self.path().pointer(), number: matches!(self.property.kind, Kind::Int { .. }) }))
+    }
+
+    fn null(&self) -> Read<()> {
         if self.property.nullable { Ok(()) } else { Err(self.fail(code::MISSING_FIELD, "null is not allowed here".to_owned())) }
     }
 }
 
 impl<'r> Filling<'_, 'r> {
-    fn root(&mut self, schema: &ObjectSchema) -> Result<(), Ended> {
+    fn root(&mut self, schema: &ObjectSchema) -> Read<()> {
         if !self.json.take(b'{') {
-            return Err(Ended::Failed(not_an_object()));
+            return Err(Box::new(Ended::Failed(not_an_object())));
         }
         self.object(schema, Place::Event, Path(None, ""))?;
         if self.json.is_at_end() {
             Ok(())
         } else {
-            Err(Ended::Unread(Unread { why: Unreadable::Syntax, path: String::new(), number: false }))
+            Err(Box::new(Ended::Unread(Unread { why: Unreadable::Syntax, path: String::new(), number: false })))
         }
     }
 
     /// The fields of an object, behind its opening brace.
-    fn object(&mut self, schema: &ObjectSchema, place: Place, path: Path<'_>) -> Result<(), Ended> {
-        let unread = |why| Ended::Unread(Unread { why, path: path.pointer(), number: false });
-        let (mut seen, mut expected, mut first) = (0_u128, 0, true);
+    fn object(&mut self, schema: &ObjectSchema, place: Place, path: Path<'_>) -> Read<()> {
+        let unread = |why| Box::new(Ended::Unread(Unread { why, path: path.pointer(), number: false }));
+        let (mut seen, mut count, mut expected, mut first) = ([false; TOLD_APART], 0, 0, true);
         loop {
             // Producers write fields in one order: the one that is expected is looked for as it is commonly written.
             let property = schema.properties.get(expected).filter(|it| self.json.lead(first, &it.lead));
@@ -183,33 +202,63 @@ impl<'r> Filling<'_, 'r> {
             };
             first = false;
             expected = index + 1;
-            let field = Field { property, place, path: Path(Some(&path), &property.name) };
-            if seen & bit(index) != 0 {
-                return Err(field.fail(code::DUPLICATE_FIELD, "the field occurs twice".to_owned()));
+            let field = Field { property, place, outer: &path };
+            if let Some(seen) = seen.get_mut(index) {
+                if std::mem::replace(seen, true) {
+                    return Err(field.fail(code::DUPLICATE_FIELD, "the field occurs twice".to_owned()));
+                }
+                count += 1;
             }
-            seen |= bit(index);
-            self.field(field)?;
+            self.field(&field)?;
+        }
+        if count == schema.properties.len() {
+            return Ok(());
         }
         for (index, property) in schema.properties.iter().enumerate() {
-            if property.required && seen & bit(index) == 0 {
+            if property.required && seen.get(index) != Some(&true) {
                 let path = Path(Some(&path), &property.name);
-                return Err(Ended::Failed(Failure::at(code::MISSING_FIELD, path.pointer(), "the field is missing")));
+                return Err(Box::new(Ended::Failed(Failure::at(code::MISSING_FIELD, path.pointer(), "the field is missing"))));
             }
         }
         Ok(())
     }
 
-    fn field(&mut self, field: Field<'_>) -> Result<(), Ended> {
+    fn field(&mut self, field: &Field<'_>) -> Read<()> {
+        // What nearly all values are: strings without escapes and integers right behind the colon.
+        match &field.property.kind {
+            Kind::String { .. } | Kind::Currency | Kind::Decimal | Kind::Uuid | Kind::Time => match self.json.plain_string() {
+                Some(it) => self.text(field, it),
+                None => self.uncommon(field),
+            },
+            Kind::Int { min, max } => match self.json.short_integer() {
+                Some(it) if (*min..=*max).contains(&it) => self.put(field, Value::Int(it)),
+                Some(it) => Err(field.out_of_range(&it, *min, *max)),
+                None => self.uncommon(field),
+            },
+            Kind::Bool | Kind::Object(_) | Kind::List | Kind::Any => self.uncommon(field),
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, field: &Field<'_>, value: Value<'r>) -> Read<()> {
+        if let Some(slot) = field.property.slot.and_then(|it| self.slots.get_mut(usize::from(it))) {
+            *slot = value;
+        }
+        Ok(())
+    }
+
+    /// A field of any kind, whatever its value is.
+    fn uncommon(&mut self, field: &Field<'_>) -> Read<()> {
         let value = match (&field.property.kind, self.json.peek()) {
             (Kind::List | Kind::Any, _) => self.list(field)?,
             (Kind::Object(schema), Some(b'{')) => {
                 self.json.take(b'{');
                 let place = if field.place == Place::Event && field.property.name == "metadata" { Place::Metadata } else { Place::Inner };
-                return self.object(schema, place, field.path);
+                return self.object(schema, place, field.path());
             }
             (_, Some(b'"')) => {
                 let text = self.json.string().map_err(|it| field.unread(it))?;
-                self.text(field, text)?
+                return self.text(field, text);
             }
             (_, Some(b'-' | b'0'..=b'9')) => self.number(field)?,
             (_, Some(b'n')) => {
@@ -228,13 +277,10 @@ impl<'r> Filling<'_, 'r> {
             (_, Some(b'{')) => return Err(field.wrong_type("an object")),
             (_, _) => return Err(field.unread(Unreadable::Syntax)),
         };
-        if let Some(slot) = field.property.slot.and_then(|it| self.slots.get_mut(usize::from(it))) {
-            *slot = value;
-        }
-        Ok(())
+        self.put(field, value)
     }
 
-    fn list(&mut self, field: Field<'_>) -> Result<Value<'r>, Ended> {
+    fn list(&mut self, field: &Field<'_>) -> Read<Value<'r>> {
         let raw = self.json.raw().map_err(|it| field.unread(it))?;
         match (raw.as_bytes().first(), &field.property.kind) {
             (Some(b'n'), Kind::List) => field.null().map(|()| Value::Null),
@@ -244,94 +290,88 @@ impl<'r> Filling<'_, 'r> {
         }
     }
 
-    fn number(&mut self, field: Field<'_>) -> Result<Value<'r>, Ended> {
+    fn number(&mut self, field: &Field<'_>) -> Read<Value<'r>> {
         let fraction = "a number with a fraction or an exponent";
         let Kind::Int { min, max } = field.property.kind else {
             let number = self.json.number().map_err(|it| field.unread(it))?;
             return Err(field.wrong_type(if number.is_f64() { fraction } else { "a number" }));
         };
-        let out_of_range = |it: &dyn fmt::Display| field.fail(code::OUT_OF_RANGE, format!("{it} is not within {min} to {max}"));
-        let integer = match self.json.short_integer() {
-            Some(it) => it,
-            None => {
-                let number = self.json.number().map_err(|it| field.unread(it))?;
-                match (number.as_i64(), number.as_f64()) {
-                    (Some(it), _) => it,
-                    (None, _) if number.is_u64() => return Err(out_of_range(&number)),
-                    // An integer of more than 64 bits comes as this, too.
-                    (None, Some(it)) if WIDE <= it.abs() => return Err(out_of_range(&format_args!("{it:e}"))),
-                    (None, _) => return Err(field.wrong_type(fraction)),
-                }
-            }
-        };
-        if (min..=max).contains(&integer) { Ok(Value::Int(integer)) } else { Err(out_of_range(&integer)) }
+        let number = self.json.number().map_err(|it| field.unread(it))?;
+        match (number.as_i64(), number.as_f64()) {
+            (Some(it), _) if (min..=max).contains(&it) => Ok(Value::Int(it)),
+            (Some(it), _) => Err(field.out_of_range(&it, min, max)),
+            (None, _) if number.is_u64() => Err(field.out_of_range(&number, min, max)),
+            // An integer of more than 64 bits comes as this, too.
+            (None, Some(it)) if WIDE <= it.abs() => Err(field.out_of_range(&format_args!("{it:e}"), min, max)),
+            (None, _) => Err(field.wrong_type(fraction)),
+        }
     }
 
-    fn text(&mut self, field: Field<'_>, text: Cow<'r, str>) -> Result<Value<'r>, Ended> {
+    fn text(&mut self, field: &Field<'_>, text: impl Into<Cow<'r, str>> + AsRef<str> + fmt::Debug) -> Read<()> {
         let named = |name: &str| field.property.name == name;
-        Ok(match &field.property.kind {
+        match &field.property.kind {
             Kind::String { min_length, max_length, one_of } => {
-                if let Some(message) = string_fault(&text, *min_length, *max_length, one_of) {
-                    return Err(field.fail(code::OUT_OF_RANGE, message));
+                if !fits(text.as_ref(), *min_length, *max_length, one_of) {
+                    return Err(field.fail(code::OUT_OF_RANGE, misfit(text.as_ref(), *min_length, *max_length, one_of)));
                 }
                 if field.place == Place::Metadata && named("version") {
-                    match major(&text) {
+                    match major(text.as_ref()) {
                         Some(it) => self.major = Some(it),
                         None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no version MAJOR.MINOR"))),
                     }
                 }
-                Value::Str(text)
+                self.put(field, Value::Str(text.into()))
             }
             Kind::Currency => {
-                if text.len() != 3 || !text.bytes().all(|it| it.is_ascii_uppercase()) {
+                if text.as_ref().len() != 3 || !text.as_ref().bytes().all(|it| it.is_ascii_uppercase()) {
                     return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no currency code of three letters")));
                 }
-                Value::Str(text)
+                self.put(field, Value::Str(text.into()))
             }
-            Kind::Decimal => match decimal::parse(&text) {
-                Some(it) => Value::Decimal(it),
-                None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no decimal amount"))),
+            Kind::Decimal => match decimal::parse(text.as_ref()) {
+                Some(it) => self.put(field, Value::Decimal(it)),
+                None => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no decimal amount"))),
             },
-            Kind::Uuid => match uuid::Uuid::try_parse(&text) {
-                Ok(it) if text.len() == 36 => {
+            Kind::Uuid => match uuid::Uuid::try_parse(text.as_ref()) {
+                Ok(it) if text.as_ref().len() == 36 => {
                     if field.place == Place::Event && named("eventId") {
                         self.event_id = Some(it.as_u128());
                     }
-                    Value::Uuid(it.as_u128())
+                    self.put(field, Value::Uuid(it.as_u128()))
                 }
-                _ => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no UUID"))),
+                _ => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no UUID"))),
             },
-            Kind::Time => match instant::parse(&text) {
+            Kind::Time => match instant::parse(text.as_ref()) {
                 Some(micros) => {
                     if field.place == Place::Event && named("timestamp") {
-                        self.timestamp = Some((text, micros));
+                        self.timestamp = Some((text.into(), micros));
                     }
-                    Value::Time(micros)
+                    self.put(field, Value::Time(micros))
                 }
-                None => return Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no instant of ISO 8601 in UTC"))),
+                None => Err(field.fail(code::WRONG_FORMAT, format!("{text:?} is no instant of ISO 8601 in UTC"))),
             },
-            Kind::Bool | Kind::Int { .. } | Kind::Object(_) | Kind::List | Kind::Any => return Err(field.wrong_type("a string")),
-        })
-    }
-}
-
-/// The bit of a property among those that were seen; of the first 128.
-fn bit(index: usize) -> u128 {
-    u32::try_from(index).ok().and_then(|it| 1_u128.checked_shl(it)).unwrap_or(0)
-}
-
-fn string_fault(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> Option<String> {
-    if !one_of.is_empty() && !one_of.iter().any(|it| it == text) {
-        return Some(format!("{text:?} is none of {}", one_of.join(", ")));
-    }
-    // Bytes are at least as many as characters: count those only when it matters.
-    if text.len() < min_length || max_length < text.len() || min_length != 0 && text.chars().count() < min_length {
-        let length = text.chars().count();
-        if length < min_length || max_length < length {
-            return Some(format!("{length} characters are not within {min_length} to {max_length}"));
+            Kind::Bool | Kind::Int { .. } | Kind::Object(_) | Kind::List | Kind::Any => Err(field.wrong_type("a string")),
         }
     }
-    None
+}
+
+/// Fields of an object that are told apart: those that a schema may have at most, and the envelope's.
+const TOLD_APART: usize = 132;
+
+fn fits(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> bool {
+    // Bytes are at least as many as characters: those are counted only when it matters.
+    let characters = || text.chars().count();
+    (min_length == 0 || min_length <= characters())
+        && (text.len() <= max_length || characters() <= max_length)
+        && (one_of.is_empty() || one_of.iter().any(|it| it == text))
+}
+
+#[cold]
+fn misfit(text: &str, min_length: usize, max_length: usize, one_of: &[String]) -> String {
+    if !one_of.is_empty() && !one_of.iter().any(|it| it == text) {
+        return format!("{text:?} is none of {}", one_of.join(", "));
+    }
+    format!("{} characters are not within {min_length} to {max_length}", text.chars().count())
 }
 
 fn described(kind: &Kind) -> &'static str {

@@ -2,16 +2,28 @@
 
 /// Microseconds since 1970 of an instant.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    let utc = text.ends_with('Z') || text.ends_with("+00:00");
-    common(text).or_else(|| utc.then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond))
+    common(text).or_else(|| {
+        let utc = text.ends_with('Z') || text.ends_with("+00:00");
+        utc.then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond)
+    })
 }
 
 /// The form that nearly all have, `2026-01-31T10:00:00Z` with at most six decimals of a second; `None` says nothing about the others.
 fn common(text: &str) -> Option<i64> {
     let (bytes, rest) = text.as_bytes().split_first_chunk::<19>()?;
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = bytes else { return None };
-    let (year, month, day) = (digits(&[*y1, *y2, *y3, *y4])?, digits(&[*m1, *m2])?, digits(&[*d1, *d2])?);
-    let (hour, minute, second) = (digits(&[*h1, *h2])?, digits(&[*n1, *n2])?, digits(&[*s1, *s2])?);
+    // All are looked at first, and asked afterwards whether one was no digit.
+    let mut greatest = 0;
+    let mut two = |a: &u8, b: &u8| {
+        let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+        greatest = greatest.max(a).max(b);
+        i64::from(a) * 10 + i64::from(b)
+    };
+    let (year, month, day) = (two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2));
+    let (hour, minute, second) = (two(h1, h2), two(n1, n2), two(s1, s2));
+    if 9 < greatest {
+        return None;
+    }
     let fraction = match rest {
         b"Z" => 0,
         [b'.', decimals @ .., b'Z'] if decimals.len() <= 6 => {

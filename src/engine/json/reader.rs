@@ -8,11 +8,10 @@ use serde::de::IgnoredAny;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// A place in a text.
+/// What is left of a text.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'r> {
-    text: &'r str,
-    at: usize,
+    rest: &'r str,
 }
 
 /// The text is no JSON from here on, or the value can't be held.
@@ -31,15 +30,16 @@ const SHORT: usize = 18;
 
 impl<'r> Reader<'r> {
     pub(super) fn of(text: &'r str) -> Self {
-        Self { text, at: 0 }
+        Self { rest: text }
     }
 
     /// The next byte that is no white space.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
-            match self.byte(self.at)? {
-                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
-                other => return Some(other),
+            match self.rest.as_bytes().first()? {
+                b' ' | b'\n' | b'\t' | b'\r' => self.pass(1),
+                other => return Some(*other),
             }
         }
     }
@@ -47,7 +47,7 @@ impl<'r> Reader<'r> {
     /// Takes a byte, when it comes next.
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
-        self.at += usize::from(is_next);
+        self.pass(usize::from(is_next));
         is_next
     }
 
@@ -63,38 +63,35 @@ impl<'r> Reader<'r> {
         if self.take(b':') { Ok(Some(key)) } else { Err(Unreadable::Syntax) }
     }
 
-    /// Within an object: takes what comes next when it is this name and colon in compact JSON.
-    pub(super) fn lead(&mut self, first: bool, lead: &[u8]) -> bool {
-        let comma = usize::from(!first);
-        let bytes = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let is_next = (first || bytes.first() == Some(&b',')) && bytes.get(comma..).is_some_and(|it| it.starts_with(lead));
-        if is_next {
-            self.at += comma + lead.len();
-        }
-        is_next
+    /// Within an object: takes what comes next when it is this name in compact JSON, with the comma before it and the colon.
+    pub(super) fn lead(&mut self, first: bool, lead: &str) -> bool {
+        let behind = self.rest.strip_prefix(lead.get(usize::from(first)..).unwrap_or_default());
+        self.rest = behind.unwrap_or(self.rest);
+        behind.is_some()
     }
 
     /// Takes a string.
     pub(super) fn string(&mut self) -> Result<Cow<'r, str>, Unreadable> {
+        if self.peek() != Some(b'"') {
+            return Err(Unreadable::Syntax);
+        }
         match self.plain_string() {
             Some(it) => Ok(Cow::Borrowed(it)),
-            None if self.peek() == Some(b'"') => self.rest::<String>().map(Cow::Owned),
-            None => Err(Unreadable::Syntax),
+            None => self.rest::<String>().map(Cow::Owned),
         }
     }
 
-    /// Takes a string, when one comes next that has no escapes.
-    fn plain_string(&mut self) -> Option<&'r str> {
-        if self.peek() != Some(b'"') {
+    /// Takes a string, when one begins right here that has no escapes.
+    #[inline]
+    pub(super) fn plain_string(&mut self) -> Option<&'r str> {
+        let [b'"', inner @ ..] = self.rest.as_bytes() else { return None };
+        let end = 1 + plain(inner);
+        if self.rest.as_bytes().get(end) != Some(&b'"') {
             return None;
         }
-        let inner = self.text.get(self.at + 1..)?;
-        let length = plain(inner.as_bytes());
-        if inner.as_bytes().get(length) != Some(&b'"') {
-            return None;
-        }
-        self.at += length + 2;
-        inner.get(..length)
+        let text = self.rest.get(1..end);
+        self.pass(end + 1);
+        text
     }
 
     /// Takes a number.
@@ -105,28 +102,27 @@ impl<'r> Reader<'r> {
     /// Takes an integer, when one comes next that is certain to fit.
     pub(super) fn short_integer(&mut self) -> Option<i64> {
         let negative = self.peek() == Some(b'-');
-        let begin = self.at + usize::from(negative);
-        let digits = self.text.as_bytes().get(begin..)?.iter().take_while(|it| it.is_ascii_digit());
-        let (length, number) = digits
-            .take(SHORT + 1)
-            .fold((0, 0_u64), |(length, number), digit| (length + 1, number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))));
+        let digits = self.rest.as_bytes().get(usize::from(negative)..)?;
+        let (mut length, mut number) = (0, 0_u64);
+        for digit in digits.iter().take_while(|it| it.is_ascii_digit()) {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            length += 1;
+        }
         // JSON has no leading zeros, and -0 is no integer to `serde_json`.
-        let leading_zero = self.byte(begin) == Some(b'0') && (1 < length || negative);
-        let goes_on = matches!(self.byte(begin + length), Some(b'.' | b'e' | b'E'));
+        let leading_zero = digits.first() == Some(&b'0') && (1 < length || negative);
+        let goes_on = matches!(digits.get(length), Some(b'.' | b'e' | b'E'));
         if length == 0 || SHORT < length || leading_zero || goes_on {
             return None;
         }
-        self.at = begin + length;
+        self.pass(usize::from(negative) + length);
         i64::try_from(number).ok().map(|it| if negative { -it } else { it })
     }
 
     /// Takes a word, such as `true`.
     pub(super) fn word(&mut self, word: &str) -> Result<(), Unreadable> {
         self.peek();
-        if !self.text.as_bytes().get(self.at..).is_some_and(|it| it.starts_with(word.as_bytes())) {
-            return Err(Unreadable::Syntax);
-        }
-        Ok(self.at += word.len())
+        self.rest = self.rest.strip_prefix(word).ok_or(Unreadable::Syntax)?;
+        Ok(())
     }
 
     /// Takes any value, as it stands there.
@@ -136,6 +132,7 @@ impl<'r> Reader<'r> {
 
     /// Takes any value.
     pub(super) fn skip(&mut self) -> Result<(), Unreadable> {
+        self.peek();
         if self.plain_string().is_some() {
             return Ok(());
         }
@@ -148,10 +145,10 @@ impl<'r> Reader<'r> {
     }
 
     fn rest<T: Deserialize<'r>>(&mut self) -> Result<T, Unreadable> {
-        let mut values = serde_json::Deserializer::from_str(self.text.get(self.at..).unwrap_or_default()).into_iter::<T>();
+        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<T>();
         match values.next() {
             Some(Ok(it)) => {
-                self.at += values.byte_offset();
+                self.pass(values.byte_offset());
                 Ok(it)
             }
             Some(Err(error)) => Err((&error).into()),
@@ -159,8 +156,8 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.as_bytes().get(at).copied()
+    fn pass(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 }
 
@@ -178,8 +175,11 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        // The lowest bit that is set is right; bits above it may be set by a borrow.
-        let special = below(word, 0x20) | below(word ^ each(b'"'), 1) | below(word ^ each(b'\\'), 1);
+        // Borrowed from the highest bit of a byte that is less than what is taken from it: the lowest bit that is set is right, those
+        // above it may be wrong. None of the three has that bit by itself.
+        let borrows =
+            word.wrapping_sub(each(0x20)) | (word ^ each(b'"')).wrapping_sub(each(1)) | (word ^ each(b'\\')).wrapping_sub(each(1));
+        let special = borrows & !word & each(0x80);
         if special != 0 {
             return index * 8 + usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
         }
@@ -191,11 +191,6 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
 /// The same byte eight times.
 const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
-}
-
-/// The highest bit of each byte that is less than `limit`.
-const fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(each(limit)) & !word & each(0x80)
 }
 
 #[cfg(test)]

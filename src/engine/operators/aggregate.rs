@@ -34,6 +34,6 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, aggregate: &Aggregate) -
         let value = flow.slots.get(usize::from(binding.into)).unwrap_or(&Value::Null);
         codec::write_value(value, of, &mut flow.scratch.value);
     }
-    flow.overlay.put(aggregate.store, &flow.scratch.key, Some(&flow.scratch.value));
+    flow.write_state(aggregate.store);
     Ok(Next::Step)
 }

@@ -1,13 +1,12 @@
 //! `branch`: the first case that takes the record goes on with its own steps.
 
 use super::{Flow, Halt, Way, halt, run as run_steps};
-use crate::engine::expr::eval;
 use crate::engine::plan::{Case, Step, When};
 
 pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, cases: &[Case]) -> Result<Way, Halt> {
     for case in cases {
         let taken = match &case.when {
-            When::Holds(that) => eval::truth(that, &flow.slots).map_err(|it| halt(step, &it, None))?,
+            When::Holds(that) => that.holds(&flow.slots).map_err(|it| halt(step, &it, None))?,
             When::Event(event) => flow.event == *event,
             When::Otherwise => true,
         };

@@ -14,22 +14,23 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, emit: &Emit) -> Result<N
     let mut fault = None;
     let mut output = flow.effects.output();
     if let Some(key) = &emit.key {
-        match eval::look(key, slots) {
-            Ok(key) if *key == Value::Null => {}
-            Ok(key) => output.key(|it| encode::text(&key, it)),
-            Err(it) => fault = Some(it),
-        }
+        let write = |key: &Value<'_>| {
+            if *key != Value::Null {
+                output.key(|it| encode::text(key, it));
+            }
+            Ok(())
+        };
+        fault = eval::with(key, slots, write).err();
     }
     let id = event_id::derived(emit.namespace, flow.envelope.event_id, flow.place);
     output.value(|it| {
         it.extend_from_slice(&emit.head);
         encode::uuid(id, it);
-        it.push(b'"');
         if let Err(found) = fields(&emit.value, slots, it) {
             fault = Some(found);
         }
-        it.extend_from_slice(b",\"timestamp\":");
-        encode::string(&flow.envelope.timestamp, it);
+        it.extend_from_slice(&emit.middle);
+        encode::inner(&flow.envelope.timestamp, it);
         it.extend_from_slice(&emit.tail);
     });
     for (name, value) in flow.record.headers {
@@ -49,12 +50,10 @@ fn fields(fields: &[Field], slots: &[Value<'_>], into: &mut Vec<u8>) -> Result<(
     for field in fields {
         into.extend_from_slice(&field.lead);
         match &field.value {
-            Output::Value(expr) => encode::value(&*eval::look(expr, slots)?, into),
-            Output::Object(inner) => {
-                into.push(b'{');
-                self::fields(inner, slots, into)?;
-                into.push(b'}');
-            }
+            Output::Slot(slot) => encode::value(eval::slot_value(*slot, slots), into),
+            Output::AmountOf(slot) => encode::amount(eval::money(eval::slot_value(*slot, slots), ".amount")?, into),
+            Output::CurrencyOf(slot) => encode::currency(eval::money(eval::slot_value(*slot, slots), ".currency")?.currency, into),
+            Output::Computed(expr) => eval::with(expr, slots, |it| Ok(encode::value(it, into)))?,
         }
     }
     Ok(())

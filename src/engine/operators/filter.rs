@@ -1,11 +1,11 @@
 //! `filter`: goes on only when the condition holds; else the record is filtered, which is no error.
 
 use super::{Flow, Halt, Next, Way, halt};
-use crate::engine::expr::{Expr, eval};
+use crate::engine::expr::condition::Condition;
 use crate::engine::plan::Step;
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, that: &Expr) -> Result<Next, Halt> {
-    match eval::truth(that, &flow.slots) {
+pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, that: &Condition) -> Result<Next, Halt> {
+    match that.holds(&flow.slots) {
         Ok(true) => Ok(Next::Step),
         Ok(false) => Ok(Next::End(Way::Filtered)),
         Err(fault) => Err(halt(step, &fault, None)),

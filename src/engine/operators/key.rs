@@ -24,9 +24,8 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, by: &[Expr], to: TopicId
             if index != 0 {
                 it.push(b'|');
             }
-            match eval::look(part, slots) {
-                Ok(value) => encode::text(&value, it),
-                Err(found) => fault = Some(found),
+            if let Err(found) = eval::with(part, slots, |value| Ok(encode::text(value, it))) {
+                fault = Some(found);
             }
         }
     });
@@ -34,9 +33,9 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, by: &[Expr], to: TopicId
         it.push(FORMAT);
         it.extend_from_slice(&layout.fingerprint.to_be_bytes());
         it.extend_from_slice(&flow.envelope.event_id.to_be_bytes());
-        codec::write_signed(i128::from(flow.envelope.micros), it);
+        codec::write_int(flow.envelope.micros, it);
         codec::write_bytes(flow.envelope.timestamp.as_bytes(), it);
-        codec::write_signed(i128::from(flow.place), it);
+        codec::write_int(flow.place.into(), it);
         for (slot, _, of) in &layout.fields {
             codec::write_value(slots.get(usize::from(*slot)).unwrap_or(&Value::Null), of, it);
         }

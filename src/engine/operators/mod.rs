@@ -12,13 +12,14 @@ mod require;
 mod split;
 mod unique;
 
-use crate::engine::expr::{Fault, Otherwise, eval};
+use crate::engine::codec;
+use crate::engine::expr::{Expr, Fault, Otherwise, eval};
 use crate::engine::failure::{Failure, code};
 use crate::engine::json::Envelope;
 use crate::engine::plan::{Binding, Operator, Step, Subtopology};
 use crate::engine::record::{Millis, RecordRef};
 use crate::engine::state::overlay::Overlay;
-use crate::engine::state::{Committed, StoreError};
+use crate::engine::state::{Committed, Key, StoreError};
 use crate::engine::task::effects::Effects;
 use crate::engine::value::Value;
 
@@ -64,8 +65,16 @@ pub trait Probe {
 #[derive(Debug, Default)]
 pub struct Scratch {
     key: Vec<u8>,
+    /// Of the key: it is asked for when state is read, and again when it is written.
+    hash: u64,
     value: Vec<u8>,
     index: Vec<u8>,
+}
+
+impl Scratch {
+    fn key(&self) -> Key<'_> {
+        Key::hashed(&self.key, self.hash)
+    }
 }
 
 /// What became of a record, or of one of its legs.
@@ -154,7 +163,7 @@ impl Flow<'_, '_> {
     fn bind(&mut self, step: &Step, binding: &Binding) -> Result<(), Halt> {
         let value = match &binding.value {
             // Keeps text that is borrowed from the record borrowed.
-            crate::engine::expr::Expr::Slot(slot) => self.slots.get(usize::from(*slot)).cloned().unwrap_or(Value::Null),
+            Expr::Slot(slot) => eval::slot_value(*slot, &self.slots).clone(),
             expr => match eval::eval(expr, &self.slots) {
                 Ok(value) => value.into_owned(),
                 Err(fault) => return Err(halt(step, &fault, binding.otherwise.as_ref())),
@@ -167,19 +176,25 @@ impl Flow<'_, '_> {
     }
 
     /// Writes the key of parts into the scratch memory, behind `begin`.
-    fn state_key(&mut self, step: &Step, by: &[crate::engine::expr::Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
+    fn state_key(&mut self, step: &Step, by: &[Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
         for part in by {
-            let value = eval::look(part, &self.slots).map_err(|it| halt(step, &it, None))?;
-            crate::engine::codec::write_key(&value, &mut self.scratch.key);
+            eval::with(part, &self.slots, |it| Ok(codec::write_key(it, &mut self.scratch.key))).map_err(|it| halt(step, &it, None))?;
         }
+        self.scratch.hash = Key::of(&self.scratch.key).hash();
         Ok(())
     }
 
     /// Reads the value of the key in the scratch memory into the scratch memory; whether there is one.
     fn read_state(&mut self, store: usize) -> Result<bool, Halt> {
-        Ok(self.overlay.get(self.committed, store, &self.scratch.key, &mut self.scratch.value)?)
+        let Scratch { key, hash, value, .. } = &mut *self.scratch;
+        Ok(self.overlay.get(self.committed, store, Key::hashed(key, *hash), value)?)
+    }
+
+    /// Writes the value in the scratch memory for the key there.
+    fn write_state(&mut self, store: usize) {
+        self.overlay.put(store, self.scratch.key(), Some(&self.scratch.value));
     }
 }
 

@@ -1,11 +1,12 @@
 //! `require`: goes on only when the condition holds; else the record fails.
 
 use super::{Flow, Halt, Next, ended, halt};
-use crate::engine::expr::{Expr, Otherwise, eval};
+use crate::engine::expr::Otherwise;
+use crate::engine::expr::condition::Condition;
 use crate::engine::plan::Step;
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, that: &Expr, otherwise: &Otherwise) -> Result<Next, Halt> {
-    match eval::truth(that, &flow.slots) {
+pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, that: &Condition, otherwise: &Otherwise) -> Result<Next, Halt> {
+    match that.holds(&flow.slots) {
         Ok(true) => Ok(Next::Step),
         Ok(false) => Err(ended(step, Some(otherwise), format!("`{}` does not hold", step.id))),
         Err(fault) => Err(halt(step, &fault, Some(otherwise))),

@@ -1,7 +1,6 @@
 //! `split`: one record, many legs; the steps that follow run once for each.
 
 use super::{Flow, Halt, Way, halt, run as run_steps};
-use crate::engine::expr::eval;
 use crate::engine::plan::{Leg, Step};
 
 pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, legs: &[Leg], rest: &[Step]) -> Result<Way, Halt> {
@@ -12,7 +11,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, legs: &[Leg], rest: &[St
             flow.enter(step);
         }
         if let Some(when) = &leg.when
-            && !eval::truth(when, &flow.slots).map_err(|it| halt(step, &it, None))?
+            && !when.holds(&flow.slots).map_err(|it| halt(step, &it, None))?
         {
             continue;
         }

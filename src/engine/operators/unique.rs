@@ -10,6 +10,6 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, by: &[Expr
         return Ok(Next::End(Way::Duplicate));
     }
     // Which event claimed the id: for whoever asks why a later one had no effect.
-    flow.overlay.put(store, &flow.scratch.key, Some(&flow.envelope.event_id.to_be_bytes()));
+    flow.overlay.put(store, flow.scratch.key(), Some(&flow.envelope.event_id.to_be_bytes()));
     Ok(Next::Step)
 }

@@ -63,7 +63,7 @@ pub fn read_expiry_key(key: &[u8]) -> Option<(Millis, &[u8])> {
 
 /// The bytes of a time as a value.
 pub fn write_time(time: Millis, into: &mut Vec<u8>) {
-    codec::write_signed(i128::from(time), into);
+    codec::write_int(time, into);
 }
 
 /// A time from its bytes as a value.

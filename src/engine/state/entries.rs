@@ -47,6 +47,18 @@ impl<'k> Key<'k> {
         Self { bytes, hash: FxBuildHasher.hash_one(bytes) }
     }
 
+    /// A key of these bytes, whose hash was made before.
+    #[must_use]
+    pub fn hashed(bytes: &'k [u8], hash: u64) -> Self {
+        Self { bytes, hash }
+    }
+
+    /// Its hash.
+    #[must_use]
+    pub fn hash(self) -> u64 {
+        self.hash
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn bytes(self) -> &'k [u8] {
@@ -58,14 +70,36 @@ impl Entries {
     /// The value of a key, if there is an entry.
     #[must_use]
     pub fn get(&self, key: Key<'_>) -> Option<Option<&[u8]>> {
-        let entry = self.entries.get(self.find(key)?)?;
-        Some(entry.value.map(|it| self.span(it)))
+        self.find(key).map(|it| self.value(it))
     }
 
     /// Writes the value of a key.
     pub fn put(&mut self, key: Key<'_>, value: Option<&[u8]>) {
-        let found = self.find(key).and_then(|it| self.entries.get_mut(it));
-        let Some(entry) = found else { return self.add(key, value) };
+        match self.find(key) {
+            Some(index) => self.replace(index, value),
+            None => self.add(key, value),
+        }
+    }
+
+    /// The index of a key's entry.
+    #[must_use]
+    pub fn find(&self, key: Key<'_>) -> Option<usize> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let is = |it: &usize| self.entries.get(*it).is_some_and(|it| it.hash == key.hash && self.span(it.key) == key.bytes);
+        self.table.find(key.hash, is).copied()
+    }
+
+    /// The value of the entry at an index.
+    #[must_use]
+    pub fn value(&self, index: usize) -> Option<&[u8]> {
+        self.entries.get(index)?.value.map(|it| self.span(it))
+    }
+
+    /// Writes the value of the entry at an index.
+    pub fn replace(&mut self, index: usize, value: Option<&[u8]>) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
         entry.value = match (entry.value, value) {
             (_, None) => None,
             (Some((start, end)), Some(new)) if new.len() <= end - start => {
@@ -106,19 +140,21 @@ impl Entries {
         self.bytes.shrink_to(KEPT_BYTES);
     }
 
-    fn add(&mut self, key: Key<'_>, value: Option<&[u8]>) {
+    /// Adds an entry for a key that has none.
+    pub fn add(&mut self, key: Key<'_>, value: Option<&[u8]>) {
         let Self { table, entries, bytes } = self;
         table.insert_unique(key.hash, entries.len(), |it| entries.get(*it).map_or(0, |it| it.hash));
         let (hash, key) = (key.hash, append(bytes, key.bytes));
         entries.push(Entry { hash, key, value: value.map(|it| append(bytes, it)) });
     }
 
-    fn find(&self, key: Key<'_>) -> Option<usize> {
-        if self.entries.is_empty() {
-            return None;
+    /// Takes back the entry that was added last. Its bytes are left where they are: those of others may stand behind them.
+    pub fn remove_last(&mut self) {
+        let Some(Entry { hash, .. }) = self.entries.pop() else { return };
+        let index = self.entries.len();
+        if let Ok(it) = self.table.find_entry(hash, |it| *it == index) {
+            it.remove();
         }
-        let is = |it: &usize| self.entries.get(*it).is_some_and(|it| it.hash == key.hash && self.span(it.key) == key.bytes);
-        self.table.find(key.hash, is).copied()
     }
 
     fn span(&self, (start, end): Span) -> &[u8] {

@@ -4,6 +4,8 @@ pub mod dedup_keys;
 mod entries;
 pub mod overlay;
 
+pub use entries::Key;
+
 /// Why a store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

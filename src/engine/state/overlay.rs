@@ -1,8 +1,7 @@
 //! The overlay: writes that are not committed, seen over what is.
 //!
 //! ```text
-//!  writes of the record   dropped when the record fails
-//!  open                   of the open Kafka transaction; dropped when it is aborted
+//!  open                   of the open Kafka transaction; dropped when it is aborted. Writes of a record that fails are taken back
 //!  sealed                 of the transaction that is being committed; go to the store on disk when it is
 //!  recent                 committed, in memory, bounded
 //!  the store on disk
@@ -15,7 +14,7 @@ use super::{Committed, StoreError};
 #[derive(Debug)]
 pub struct Overlay {
     stores: Vec<View>,
-    record: RecordWrites,
+    undo: Undo,
 }
 
 #[derive(Debug, Default)]
@@ -36,12 +35,22 @@ struct Recent {
 /// Where bytes begin and end.
 type Span = (usize, usize);
 
-/// The writes of one record, in order.
+/// How the writes of the record under way are taken back.
 #[derive(Debug, Default)]
-struct RecordWrites {
+struct Undo {
+    /// The store of each write, in order, and what was there before.
+    writes: Vec<(usize, Before)>,
+    /// Values that were there.
     bytes: Vec<u8>,
-    /// Store, key range, value range (`None` deletes).
-    writes: Vec<(usize, Span, Option<Span>)>,
+}
+
+/// What was there before a write.
+#[derive(Debug)]
+enum Before {
+    /// No entry: the write made the last one.
+    Nothing,
+    /// The entry at this index, with this value; `None`: a deletion.
+    Entry(usize, Option<Span>),
 }
 
 impl Overlay {
@@ -53,19 +62,15 @@ impl Overlay {
             recent: Recent { limit_bytes: if *it { cache_bytes / sharing / 2 } else { 0 }, ..Recent::default() },
             ..View::default()
         };
-        Self { stores: cached.iter().map(view).collect(), record: RecordWrites::default() }
+        Self { stores: cached.iter().map(view).collect(), undo: Undo::default() }
     }
 
     /// Reads a key; whether there is a value.
     ///
     /// # Errors
     /// When the store on disk fails.
-    pub fn get(&mut self, committed: &mut dyn Committed, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
-        if let Some(written) = self.record.find(store, key) {
-            return Ok(copy(written, value));
-        }
+    pub fn get(&mut self, committed: &mut dyn Committed, store: usize, key: Key<'_>, value: &mut Vec<u8>) -> Result<bool, StoreError> {
         let Some(view) = self.stores.get_mut(store) else { return Ok(false) };
-        let key = Key::of(key);
         for entries in [&view.open, &view.sealed, &view.recent.young] {
             if let Some(found) = entries.get(key) {
                 return Ok(copy(found, value));
@@ -84,23 +89,37 @@ impl Overlay {
     }
 
     /// Writes a key for the record under way; `None` deletes.
-    pub fn put(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) {
-        self.record.push(store, key, value);
+    pub fn put(&mut self, store: usize, key: Key<'_>, value: Option<&[u8]>) {
+        let Some(View { open, .. }) = self.stores.get_mut(store) else { return };
+        match open.find(key) {
+            Some(index) => {
+                self.undo.note(store, index, open.value(index));
+                open.replace(index, value);
+            }
+            None => {
+                self.undo.writes.push((store, Before::Nothing));
+                open.add(key, value);
+            }
+        }
     }
 
     /// Drops the writes of the record under way.
     pub fn roll_back_record(&mut self) {
-        self.record.clear();
+        while let Some((store, before)) = self.undo.writes.pop() {
+            let Some(View { open, .. }) = self.stores.get_mut(store) else { continue };
+            match before {
+                Before::Nothing => open.remove_last(),
+                Before::Entry(index, value) => {
+                    open.replace(index, value.map(|(start, end)| self.undo.bytes.get(start..end).unwrap_or_default()))
+                }
+            }
+        }
+        self.undo.clear();
     }
 
     /// Makes the writes of the record under way part of the open transaction.
     pub fn keep_record(&mut self) {
-        for (store, key, value) in self.record.iter() {
-            if let Some(view) = self.stores.get_mut(store) {
-                view.open.put(Key::of(key), value);
-            }
-        }
-        self.record.clear();
+        self.undo.clear();
     }
 
     /// Bytes that are not committed yet, about.
@@ -138,7 +157,7 @@ impl Overlay {
 
     /// Nothing of what is not committed will be: all of it is dropped.
     pub fn discard(&mut self) {
-        self.record.clear();
+        self.undo.clear();
         for view in &mut self.stores {
             view.open.clear();
             view.sealed.clear();
@@ -169,37 +188,16 @@ impl Recent {
     }
 }
 
-impl RecordWrites {
-    fn push(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) {
-        let key = self.append(key);
-        let value = value.map(|it| self.append(it));
-        self.writes.push((store, key, value));
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> (usize, usize) {
+impl Undo {
+    fn note(&mut self, store: usize, index: usize, value: Option<&[u8]>) {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        (start, self.bytes.len())
-    }
-
-    fn range(&self, (start, end): (usize, usize)) -> &[u8] {
-        self.bytes.get(start..end).unwrap_or_default()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (usize, &[u8], Option<&[u8]>)> {
-        self.writes.iter().map(|(store, key, value)| (*store, self.range(*key), value.map(|it| self.range(it))))
-    }
-
-    /// The last write of a key: a record makes few, so they are looked through.
-    fn find(&self, store: usize, key: &[u8]) -> Option<Option<&[u8]>> {
-        let mut latest_first = self.writes.iter().rev();
-        let write = latest_first.find(|(of, range, _)| *of == store && self.range(*range) == key)?;
-        Some(write.2.map(|it| self.range(it)))
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.writes.push((store, Before::Entry(index, value.map(|_| (start, self.bytes.len())))));
     }
 
     fn clear(&mut self) {
-        self.bytes.clear();
         self.writes.clear();
+        self.bytes.clear();
     }
 }
 
@@ -213,8 +211,40 @@ fn copy(found: Option<&[u8]>, into: &mut Vec<u8>) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
+
     use super::super::entries::ENTRY_OVERHEAD;
     use super::*;
+
+    proptest! {
+        #[test]
+        fn only_records_that_succeed_leave_something(
+            records in prop::collection::vec((any::<bool>(), prop::collection::vec((0_u8..6, prop::option::of("[a-z]{0,5}")), 0..6)), 0..20),
+        ) {
+            let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
+            let mut map = BTreeMap::new();
+            for (succeeds, writes) in records {
+                let before = map.clone();
+                for (key, value) in writes {
+                    overlay.put(0, Key::of(&[key]), value.as_ref().map(String::as_bytes));
+                    map.insert(key, value);
+                    for (key, value) in &map {
+                        prop_assert_eq!(get(&mut overlay, &mut disk, &[*key]), value.clone().map(String::into_bytes));
+                    }
+                }
+                if succeeds {
+                    overlay.keep_record();
+                } else {
+                    overlay.roll_back_record();
+                    map = before;
+                }
+                let mut logged = BTreeMap::new();
+                overlay.stores[0].open.iter().for_each(|(key, value)| drop(logged.insert(key.bytes()[0], value.map(<[u8]>::to_vec))));
+                let expected: BTreeMap<_, _> = map.iter().map(|(key, value)| (*key, value.clone().map(String::into_bytes))).collect();
+                prop_assert_eq!(logged, expected);
+            }
+        }
+    }
 
     #[derive(Default)]
     struct Disk(BTreeMap<Vec<u8>, Vec<u8>>, usize);
@@ -228,16 +258,16 @@ mod tests {
 
     fn get(overlay: &mut Overlay, disk: &mut Disk, key: &[u8]) -> Option<Vec<u8>> {
         let mut value = Vec::new();
-        overlay.get(disk, 0, key, &mut value).unwrap().then_some(value)
+        overlay.get(disk, 0, Key::of(key), &mut value).unwrap().then_some(value)
     }
 
     #[test]
     fn a_record_that_fails_leaves_no_trace() {
         let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
-        overlay.put(0, b"a", Some(b"1"));
+        overlay.put(0, Key::of(b"a"), Some(b"1"));
         overlay.keep_record();
-        overlay.put(0, b"a", Some(b"2"));
-        overlay.put(0, b"b", Some(b"2"));
+        overlay.put(0, Key::of(b"a"), Some(b"2"));
+        overlay.put(0, Key::of(b"b"), Some(b"2"));
         assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"2".to_vec()));
         overlay.roll_back_record();
         assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"1".to_vec()));
@@ -247,12 +277,12 @@ mod tests {
     #[test]
     fn an_aborted_transaction_leaves_what_was_committed() {
         let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
-        overlay.put(0, b"a", Some(b"1"));
+        overlay.put(0, Key::of(b"a"), Some(b"1"));
         overlay.keep_record();
         overlay.seal(|_, _, _| {});
         disk.0.insert(b"a".to_vec(), b"1".to_vec());
         overlay.applied();
-        overlay.put(0, b"a", None);
+        overlay.put(0, Key::of(b"a"), None);
         overlay.keep_record();
         assert_eq!(get(&mut overlay, &mut disk, b"a"), None);
         overlay.discard();
@@ -264,7 +294,7 @@ mod tests {
     fn a_key_is_logged_once_a_transaction() {
         let mut overlay = Overlay::new(&[true], 1000);
         for value in [b"1", b"2", b"3"] {
-            overlay.put(0, b"a", Some(value));
+            overlay.put(0, Key::of(b"a"), Some(value));
             overlay.keep_record();
         }
         let mut logged = Vec::new();
@@ -275,10 +305,10 @@ mod tests {
     #[test]
     fn writes_made_while_a_commit_runs_are_the_next_ones() {
         let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
-        overlay.put(0, b"a", Some(b"1"));
+        overlay.put(0, Key::of(b"a"), Some(b"1"));
         overlay.keep_record();
         overlay.seal(|_, _, _| {});
-        overlay.put(0, b"a", Some(b"2"));
+        overlay.put(0, Key::of(b"a"), Some(b"2"));
         overlay.keep_record();
         let sealed: Vec<_> = overlay.sealed().map(|(_, key, value)| (key.to_vec(), value.unwrap().to_vec())).collect();
         assert_eq!(sealed, [(b"a".to_vec(), b"1".to_vec())]);

@@ -15,7 +15,7 @@ use crate::engine::operators::{self, Flow, Halt, Probe, Scratch, Stop, Way, read
 use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
 use crate::engine::state::overlay::Overlay;
-use crate::engine::state::{Committed, StoreError, dedup_keys};
+use crate::engine::state::{Committed, Key, StoreError, dedup_keys};
 use crate::engine::value::Value;
 use dead_letter::Refusal;
 use effects::Effects;
@@ -151,13 +151,14 @@ impl Task {
             probe.enter(dead_letter::DECODE);
         }
         let plan = Arc::clone(&self.plan);
-        let mut slots: Vec<Value<'r>> = recycle(std::mem::take(&mut self.slots));
-        slots.resize(usize::from(plan.slots), Value::Null);
+        let mut slots: Vec<Value<'r>> = std::mem::take(&mut self.slots);
+        slots.resize_with(usize::from(plan.slots), || Value::Null);
         let (event, envelope, place) = match &plan.decode {
             Decode::Events(events) => match decode::decode(events, record.value, &mut slots).map_err(Halt::Failed)? {
                 Decoded::Event(event, envelope) => (event, envelope, 0),
                 Decoded::PassedBy(envelope) => {
                     self.stream_time = self.stream_time.max(counted(&envelope, &record));
+                    self.slots = recycle(slots);
                     return Ok(Outcome::PassedBy);
                 }
             },
@@ -247,7 +248,7 @@ impl Task {
                 if self.logged_stream_time < self.stream_time {
                     let mut time = Vec::new();
                     dedup_keys::write_time(self.stream_time, &mut time);
-                    self.overlay.put(store, dedup_keys::STREAM_TIME, Some(&time));
+                    self.overlay.put(store, Key::of(dedup_keys::STREAM_TIME), Some(&time));
                 }
             }
         }
@@ -278,11 +279,11 @@ impl Task {
             let id = dedup_keys::id_key(id);
             let mut value = Vec::new();
             // The id may have been seen again since, at another time: then it has another index entry.
-            let seen = self.overlay.get(&mut SweepCommitted(committed), store, &id, &mut value)?;
+            let seen = self.overlay.get(&mut SweepCommitted(committed), store, Key::of(&id), &mut value)?;
             if seen && dedup_keys::read_time(&value) == Some(time) {
-                self.overlay.put(store, &id, None);
+                self.overlay.put(store, Key::of(&id), None);
             }
-            self.overlay.put(store, key, None);
+            self.overlay.put(store, Key::of(key), None);
         }
         if let Some(last) = expired.pop() {
             *from = last;
@@ -309,7 +310,7 @@ impl Task {
         let mut value = Vec::new();
         for (store, of) in self.plan.stores.iter().enumerate() {
             let dedup = matches!(of.kind, StoreKind::Dedup { .. });
-            if dedup && self.overlay.get(committed, store, dedup_keys::STREAM_TIME, &mut value)? {
+            if dedup && self.overlay.get(committed, store, Key::of(dedup_keys::STREAM_TIME), &mut value)? {
                 self.stream_time = self.stream_time.max(dedup_keys::read_time(&value).unwrap_or(Millis::MIN));
             }
         }
@@ -348,7 +349,7 @@ fn counted(envelope: &Envelope<'_>, record: &RecordRef<'_>) -> Millis {
 }
 
 /// The same memory, for values of another record.
-fn recycle<'b>(mut slots: Vec<Value<'_>>) -> Vec<Value<'b>> {
+fn recycle(mut slots: Vec<Value<'_>>) -> Vec<Value<'static>> {
     slots.clear();
     slots.into_iter().map(|_| Value::Null).collect()
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::expr::condition::{Comparison, Condition};
 use crate::engine::expr::{Expr, Slot};
-use crate::engine::plan::{Binding, Field, Operator, Output, Step, When};
+use crate::engine::plan::{Binding, Operator, Output, Step, When};
 
 /// The slots that steps read, those behind a `key` left out.
 pub fn read(steps: &[Step]) -> BTreeSet<Slot> {
@@ -61,17 +62,17 @@ pub fn renumber(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot), store:
 fn slots(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot, bool), store: &mut dyn FnMut(&mut usize)) {
     match operator {
         Operator::Let(it) => bindings(it, slot),
-        Operator::Require { that, .. } | Operator::Filter { that } => expr(that, slot),
+        Operator::Require { that, .. } | Operator::Filter { that } => condition(that, slot),
         Operator::Branch(cases) => {
             for case in cases {
                 if let When::Holds(that) = &mut case.when {
-                    expr(that, slot);
+                    condition(that, slot);
                 }
             }
         }
         Operator::Split(legs) => {
             for leg in legs {
-                leg.when.iter_mut().for_each(|it| expr(it, slot));
+                leg.when.iter_mut().for_each(|it| condition(it, slot));
                 bindings(&mut leg.fields, slot);
             }
         }
@@ -93,7 +94,7 @@ fn slots(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot, bool), store: 
         }
         Operator::Emit(it) => {
             it.key.iter_mut().for_each(|it| expr(it, slot));
-            outputs(&mut it.value, slot);
+            it.value.iter_mut().for_each(|it| output(&mut it.value, slot));
         }
     }
 }
@@ -105,11 +106,18 @@ fn bindings(bindings: &mut [Binding], slot: &mut dyn FnMut(&mut Slot, bool)) {
     }
 }
 
-fn outputs(fields: &mut [Field], slot: &mut dyn FnMut(&mut Slot, bool)) {
-    for it in fields {
-        match &mut it.value {
-            Output::Value(it) => expr(it, slot),
-            Output::Object(it) => outputs(it, slot),
+fn output(of: &mut Output, slot: &mut dyn FnMut(&mut Slot, bool)) {
+    match of {
+        Output::Slot(it) | Output::AmountOf(it) | Output::CurrencyOf(it) => slot(it, false),
+        Output::Computed(it) => expr(it, slot),
+    }
+}
+
+fn condition(of: &mut Condition, slot: &mut dyn FnMut(&mut Slot, bool)) {
+    for it in of.comparisons_mut() {
+        match it {
+            Comparison::IsNull(it) | Comparison::IsText(it, _) => slot(it, false),
+            Comparison::Other(it) => expr(it, slot),
         }
     }
 }

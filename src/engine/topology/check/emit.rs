@@ -4,7 +4,7 @@ use super::{Checking, Way};
 use crate::engine::expr::Expr;
 use crate::engine::expr::checked::Checked;
 use crate::engine::expr::names::known_names;
-use crate::engine::plan::{Emit, Field, Operator, Output};
+use crate::engine::plan::{Emit, Operator, Written};
 use crate::engine::schema::{Kind, ObjectSchema, Property};
 use crate::engine::topology::reading::Reading;
 use crate::engine::topology::steps::EmitSpec;
@@ -31,22 +31,17 @@ impl Checking<'_, '_> {
         let (to, event) = (emit.to?, emit.event.as_ref()?);
         let topic = self.output(to.text, &to.node.span);
         let name = format!("{}/{id}", self.out.name);
-        let (head, tail) = Emit::envelope(&event.event_type, &self.out.name, &format!("{}.0", event.major));
-        Some(Operator::Emit(Emit {
-            to: topic,
-            head,
-            tail,
-            key: match key {
-                None => None,
-                Some(key) => Some(key?.expr),
-            },
-            value: value?,
-            namespace: uuid::Uuid::new_v5(&NAMESPACE, name.as_bytes()).as_u128(),
-        }))
+        let namespace = uuid::Uuid::new_v5(&NAMESPACE, name.as_bytes()).as_u128();
+        let key = match key {
+            None => None,
+            Some(key) => Some(key?.expr),
+        };
+        let metadata = (self.out.name.as_str(), &*format!("{}.0", event.major));
+        Some(Operator::Emit(Emit::new(topic, &event.event_type, metadata, key, value?, namespace)))
     }
 
     /// The fields of an object.
-    fn object(&mut self, node: &Node, schema: Option<&ObjectSchema>, way: &Way, root: bool) -> Option<Vec<Field>> {
+    fn object(&mut self, node: &Node, schema: Option<&ObjectSchema>, way: &Way, root: bool) -> Option<Vec<(String, Written)>> {
         let fields = Reading { mistakes: self.mistakes }.map(node, "the value")?;
         let mut outputs = Vec::new();
         for (key, node) in fields.entries {
@@ -60,9 +55,7 @@ impl Checking<'_, '_> {
                 let hint = format!("add it to the schema, or correct it: {}", known_names(&key.text, "fields", known));
                 self.mistakes.add(key.span.clone(), format!("the event's schema has no field `{}`", key.text), hint);
             }
-            // At the root the envelope stands before it.
-            let first = outputs.is_empty() && !root;
-            outputs.extend(self.field(node, property, way).map(|value| Field::new(first, &key.text, value)));
+            outputs.extend(self.field(node, property, way).map(|value| (key.text.clone(), value)));
         }
         for property in schema.iter().flat_map(|it| &it.properties) {
             let written = root && ENVELOPE.contains(&property.name.as_str());
@@ -75,7 +68,7 @@ impl Checking<'_, '_> {
         Some(outputs)
     }
 
-    fn field(&mut self, node: &Node, property: Option<&Property>, way: &Way) -> Option<Output> {
+    fn field(&mut self, node: &Node, property: Option<&Property>, way: &Way) -> Option<Written> {
         match &node.kind {
             tree::Kind::Map(_) => {
                 let schema = match property.map(|it| &it.kind) {
@@ -89,7 +82,7 @@ impl Checking<'_, '_> {
                         );
                     }
                 };
-                self.object(node, schema, way, false).map(Output::Object)
+                self.object(node, schema, way, false).map(Written::Object)
             }
             tree::Kind::Broken => None,
             tree::Kind::List(_) => {
@@ -102,8 +95,8 @@ impl Checking<'_, '_> {
                     return self.mistake(&node.span, "money is two fields of an event", hint);
                 }
                 match property {
-                    None => Some(Output::Value(checked.expr)),
-                    Some(property) => self.fitting(node, checked, property).map(Output::Value),
+                    None => Some(Written::Value(checked.expr)),
+                    Some(property) => self.fitting(node, checked, property).map(Written::Value),
                 }
             }
         }

@@ -41,13 +41,13 @@ impl Checking<'_, '_> {
         let otherwise = otherwise.and_then(|it| self.otherwise(it, way));
         let that = that?;
         way.scope.facts.extend(&that.if_true);
-        Some(Operator::Require { that: that.expr, otherwise: otherwise? })
+        Some(Operator::Require { that: that.expr.into(), otherwise: otherwise? })
     }
 
     pub(super) fn filter(&mut self, that: Option<&Node>, way: &mut Way) -> Option<Operator> {
         let that = self.condition(that?, way)?;
         way.scope.facts.extend(&that.if_true);
-        Some(Operator::Filter { that: that.expr })
+        Some(Operator::Filter { that: that.expr.into() })
     }
 
     pub(super) fn branch(&mut self, specs: &[CaseSpec<'_>], way: &Way) -> Option<Operator> {
@@ -66,7 +66,7 @@ impl Checking<'_, '_> {
                 self.condition(when, &left).map(|it| {
                     inside.scope.facts.extend(&it.if_true);
                     left.scope.facts.extend(&it.if_false);
-                    When::Holds(it.expr)
+                    When::Holds(it.expr.into())
                 })
             } else {
                 closed = true;
@@ -130,7 +130,7 @@ impl Checking<'_, '_> {
             self.same_names(leg, &names);
             let field = |key: &&Key| leg.fields.iter().find(|(it, _)| it.text == key.text).map(|(_, it)| *it);
             legs.push(names.iter().map(|key| field(key).and_then(|it| self.binding(it, &scope, way))).collect());
-            whens.push(when.map(|it| it.map(|it| it.expr)));
+            whens.push(when.map(|it| it.map(|it| it.expr.into())));
         }
         let fields = self.leg_fields(name.map_or("leg", |it| it.text), &names, into, &mut legs);
         let entries: Fields = names.iter().zip(&fields).map(|(key, it)| (key.text.clone(), it.clone())).collect();
