@@ -82,7 +82,7 @@ CHAOS = CHAOS_KILLS=$(or $(CHAOS_KILLS),100) CHAOS_ZOMBIES=$(or $(CHAOS_ZOMBIES)
 	CHAOS_FULL_DISKS=$(or $(CHAOS_FULL_DISKS),10) CHAOS_CORRUPTIONS=$(or $(CHAOS_CORRUPTIONS),100)
 CHAOS_REPORT = $(abspath $(TARGET))/chaos.txt
 
-chaos: build-tests ## Faults on a real Kafka, each many times (about half an hour); one line for each is in target/chaos.txt
+chaos: build-tests ## Faults on a real Kafka, each many times (about a quarter of an hour); one line for each is in target/chaos.txt
 	@rm -f $(CHAOS_REPORT)
 	$(CHAOS) CHAOS_REPORT=$(CHAOS_REPORT) scripts/kafka.sh run $(CARGO) test --release --no-fail-fast \
 		--test broker --test kafka_adapter -- chaos:: late_requests:: ; status=$$?; cat $(CHAOS_REPORT); exit $$status
