@@ -100,8 +100,11 @@ fn broken_files_are_damage() {
     let truncate = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(100).unwrap();
     let remove = |path: &Path| fs::remove_file(path).unwrap();
     let scramble = |path: &Path| fs::write(path, vec![b'x'; 200]).unwrap();
+    // Still JSON, and of another task.
+    let rename =
+        |path: &Path| fs::write(path, fs::read_to_string(path).unwrap().replacen("\"topology\": \"", "\"topology\": \"x", 1)).unwrap();
     type Break<'a> = &'a dyn Fn(&Path);
-    let cases: [(&str, &str, Break<'_>); 7] = [
+    let cases: [(&str, &str, Break<'_>); 8] = [
         ("a table file cut short", ".sst", &truncate),
         ("a table file missing", ".sst", &remove),
         ("RocksDB's manifest scrambled", "MANIFEST-", &scramble),
@@ -109,6 +112,7 @@ fn broken_files_are_damage() {
         ("CURRENT missing", "CURRENT", &remove),
         ("CURRENT scrambled", "CURRENT", &scramble),
         ("our manifest scrambled", "task.json", &scramble),
+        ("a letter in our manifest", "task.json", &rename),
     ];
     for (name, file, break_it) in cases {
         let place = Place::new();
