@@ -116,7 +116,8 @@ impl Worker {
         let Parts { producer, consumer, .. } = log.parts();
         let (mut failed, mut unsealed) = (None, Vec::new());
         // 1. Changelog records: one for each changed key. A crash: the transaction is aborted, the input read again.
-        for (index, open) in tasks.iter_mut().enumerate().filter(|(_, it)| it.state != State::Suspended) {
+        //    A task that restores hands out none: written behind what it has not read, they would hide that it lacks it.
+        for (index, open) in tasks.iter_mut().enumerate().filter(|(_, it)| !matches!(it.state, State::Suspended | State::Restoring)) {
             let changelogs = &open.changelogs;
             let sealed = open.task.seal(&mut Disk(&mut *open.store), |store, key, value| {
                 let (None, Some(changelog)) = (&failed, changelogs.get(store)) else { return };

@@ -1,19 +1,20 @@
 //! Restore: changelog → store, in bounded slices inside the loop, so that other tasks go on.
 
+mod batch;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::batch::{Batch, write_batch};
 use super::mutant::{self, Mutant};
 use super::ports::{Changelogs, LogError, Parts, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
 use super::tasks::{Disk, OpenTask, State};
 use super::worker::{Error, Worker};
-use crate::engine::plan::StoreKind;
 use crate::engine::protocol::recovery::{self, Recovery};
 use crate::engine::record::{Offset, TopicPartition};
-use crate::engine::state::dedup_keys;
 
 /// What a worker is restoring.
 #[derive(Debug, Default)]
@@ -45,15 +46,6 @@ struct Progress {
     behind: Offset,
     total: Offset,
     read: u64,
-}
-
-/// Records of one changelog partition, in one buffer.
-#[derive(Debug, Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    /// End of the key; end of the value, or none.
-    entries: Vec<(usize, Option<usize>)>,
-    next: Offset,
 }
 
 /// Longest wait for the bounds of a changelog.
@@ -288,10 +280,7 @@ impl Worker {
         let Parts { changelogs, .. } = self.log.parts();
         let polled = changelogs.poll(Duration::from_millis(1), max, &mut |record| {
             let batch = batches.entry(record.source).or_default();
-            batch.bytes.extend_from_slice(record.key.unwrap_or_default());
-            let key_end = batch.bytes.len();
-            batch.bytes.extend_from_slice(record.value.unwrap_or_default());
-            batch.entries.push((key_end, record.value.map(|_| batch.bytes.len())));
+            batch.push(record.key.unwrap_or_default(), record.value);
             batch.next = record.offset + 1;
         });
         for (changelog, batch) in batches {
@@ -338,13 +327,18 @@ impl Worker {
         match write_batch(open, reading.store, batch) {
             Ok(()) => {
                 let Some(progress) = restore.progress.get_mut(&reading.task) else { return };
-                progress.read += batch.entries.len() as u64;
+                progress.read += batch.len() as u64;
                 if progress.told + TELL_EVERY < now {
                     progress.told = now;
                     if let Some((done, of)) = restore.progress(&open.task.id) {
                         report(&Change::RestoreProgress { task: open.task.id.clone(), done, of });
                     }
                 }
+            }
+            Err(StoreError::Foreign(reason)) => {
+                restore.stop_task(&open.task.id, log.parts().changelogs);
+                report(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
+                open.state = State::Stopped(reason);
             }
             Err(error) => {
                 let task = open.task.id.clone();
@@ -450,39 +444,5 @@ enum Failed {
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
         Self::State(error)
-    }
-}
-
-fn write_batch(open: &mut OpenTask, store: usize, batch: &Batch) -> Result<(), StoreError> {
-    let dedup = open.task.plan.stores.get(store).is_some_and(|it| matches!(it.kind, StoreKind::Dedup { .. }));
-    let entries = Entries { batch, at: 0, start: 0 };
-    // The index of ids by time is not in the changelog: it is made from the ids.
-    let index: Vec<Vec<u8>> = if dedup {
-        entries.clone().filter_map(|(key, value)| value.and_then(|it| dedup_keys::index_entry(key, it))).collect()
-    } else {
-        Vec::new()
-    };
-    let indexed = index.iter().map(|key| (store, &key[..], Some(&[][..])));
-    let mut writes = entries.map(|(key, value)| (store, key, value)).chain(indexed);
-    open.store.write(&mut writes, &[(store, batch.next)])
-}
-
-#[derive(Clone)]
-struct Entries<'b> {
-    batch: &'b Batch,
-    at: usize,
-    start: usize,
-}
-
-impl<'b> Iterator for Entries<'b> {
-    type Item = (&'b [u8], Option<&'b [u8]>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (key_end, value_end) = *self.batch.entries.get(self.at)?;
-        let key = self.batch.bytes.get(self.start..key_end)?;
-        let value = value_end.and_then(|end| self.batch.bytes.get(key_end..end));
-        self.at += 1;
-        self.start = value_end.unwrap_or(key_end);
-        Some((key, value))
     }
 }

@@ -24,7 +24,7 @@ use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::adapters::memory::{Identity, MemoryLog};
 use crate::config::Properties;
 use crate::engine::plan::{Plan, Role, StoreKind};
-use crate::engine::state::dedup_keys;
+use crate::engine::state::{dedup_keys, dedup_pages};
 use crate::runtime::operations::replay::{self, Begin, Request, Shadow};
 use crate::runtime::ports::Clock;
 use crate::runtime::supervisor::Worlds;
@@ -101,13 +101,14 @@ fn state_is_fold(site: &Site, processes: &[Process]) -> Result<(), String> {
             let mut folds = fold(&read_all(&site.cluster, changelog)?);
             for partition in 0..site.partitions.get(usize::from(subtopology.source.0)).copied().unwrap_or(0) {
                 let task = subtopology.task_id(partition);
-                let expected: Entries = folds.remove(&partition).unwrap_or_default().into_iter().collect();
+                let mut folded = folds.remove(&partition).unwrap_or_default();
+                if matches!(store.kind, StoreKind::Dedup { .. }) {
+                    folded.extend(ids(&folded));
+                }
+                let expected: Entries = folded.into_iter().collect();
                 let found = owners(processes, &task);
                 let [disk] = found.as_slice() else { return Err(format!("S2: {task} is open {} times", found.len())) };
-                let mut entries = disk.entries(&task, &store.id).unwrap_or_default();
-                if matches!(store.kind, StoreKind::Dedup { .. }) {
-                    entries.retain(|(key, _)| dedup_keys::is_logged(key));
-                }
+                let entries = disk.entries(&task, &store.id).unwrap_or_default();
                 if entries != expected {
                     return Err(format!(
                         "S2: store {number} `{}` of {task} (subtopology {index}): {}",
@@ -138,6 +139,23 @@ fn fold(records: &[Stored]) -> BTreeMap<i32, BTreeMap<Vec<u8>, Vec<u8>>> {
         };
     }
     folds
+}
+
+/// The ids that a dedup's pages make, each with the time of the newest page that has it.
+fn ids(entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut times = BTreeMap::new();
+    for (id, time) in entries.iter().filter_map(|(key, page)| dedup_pages::read(key, page)).flatten() {
+        let seen = times.entry(id).or_insert(time);
+        *seen = time.max(*seen);
+    }
+    let entry = |(id, time): (&[u8], i64)| {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        dedup_keys::begin_id(&mut key);
+        key.extend_from_slice(id);
+        dedup_keys::write_time(time, &mut value);
+        (key, value)
+    };
+    times.into_iter().map(entry).collect()
 }
 
 fn differ(expected: &Entries, found: &Entries) -> String {

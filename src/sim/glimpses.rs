@@ -7,7 +7,7 @@ use super::process::Process;
 use super::random::Random;
 use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::engine::plan::{Plan, StoreKind, Subtopology};
-use crate::engine::state::dedup_keys;
+use crate::engine::state::{dedup_keys, dedup_pages};
 use crate::runtime::operations::access::StateReader as _;
 use crate::runtime::tasks::State;
 
@@ -61,7 +61,6 @@ impl Glimpses {
             keys.push(key.to_vec());
             keys.len() < 20
         });
-        keys.retain(|it| !matches!(store.kind, StoreKind::Dedup { .. }) || dedup_keys::is_logged(it));
         let (Ok(()), Some(key)) = (scanned, random.item(&keys)) else { return Ok(()) };
         if let Ok(value) = process.disk.get(task, &store.id, key) {
             let place = Place { process: process.name.clone(), start: process.starts, task: task.clone(), store: number, key: key.clone() };
@@ -84,10 +83,13 @@ impl Glimpses {
                 logs.insert(changelog.to_owned(), read_all(cluster, changelog)?);
             }
             let log = logs.get(changelog).map(Vec::as_slice).unwrap_or_default();
-            let mut history = log.iter().filter(|it| it.partition == partition && it.content.key.as_ref() == Some(key)).peekable();
+            let id = if matches!(store.kind, StoreKind::Dedup { .. }) { dedup_keys::id_of(key) } else { None };
+            let records = log.iter().filter(|it| it.partition == partition);
+            let history = id.map_or_else(|| of_key(records.clone(), key), |id| of_id(records.clone(), id));
+            let mut history = history.into_iter().peekable();
             for value in values {
                 // Of equal values the first that is not passed yet.
-                while history.peek().is_some_and(|it| it.content.value != *value) {
+                while history.peek().is_some_and(|it| it != value) {
                     history.next();
                 }
                 if history.peek().is_none() {
@@ -102,6 +104,29 @@ impl Glimpses {
         }
         Ok(())
     }
+}
+
+/// The values that an entry had, one after the other.
+fn of_key<'l>(records: impl Iterator<Item = &'l Stored>, key: &[u8]) -> Vec<Option<Vec<u8>>> {
+    records.filter(|it| it.content.key.as_deref() == Some(key)).map(|it| it.content.value.clone()).collect()
+}
+
+/// The times of a dedup's id, one after the other: that of the newest page that has it.
+fn of_id<'l>(records: impl Iterator<Item = &'l Stored>, id: &[u8]) -> Vec<Option<Vec<u8>>> {
+    let (mut pages, mut values) = (BTreeMap::new(), Vec::new());
+    for record in records {
+        let (Some(page), value) = (record.content.key.as_deref(), record.content.value.as_deref()) else { continue };
+        match value.and_then(|it| dedup_pages::read(page, it)?.into_iter().find(|(it, _)| *it == id)) {
+            Some((_, time)) => drop(pages.insert(page, time)),
+            None => drop(pages.remove(page)),
+        }
+        values.push(pages.values().max().map(|time| {
+            let mut bytes = Vec::new();
+            dedup_keys::write_time(*time, &mut bytes);
+            bytes
+        }));
+    }
+    values
 }
 
 /// The subtopology and the partition of a task.

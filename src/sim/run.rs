@@ -432,14 +432,14 @@ fn shown(rates: &Rates) -> String {
 }
 
 /// Whether a disk has yet to read of something that was deleted. Tombstones go when `delete.retention.ms` is over: a disk that lacks them then
-/// is stale, which its files tell, and restored whole.
+/// is stale, which its files tell, and restored whole. What is not synced may be lost, but not after so long.
 fn lacks_tombstones(process: &Process, site: &Site, changelog: TopicId) -> bool {
     let stores = site.plan.subtopologies.iter().flat_map(|part| part.stores.iter().enumerate().map(move |it| (part, it)));
     let Some((part, (number, _))) = stores.into_iter().find(|(_, (_, it))| it.changelog == changelog) else { return false };
     let name = site.plan.topics.get(usize::from(changelog.0)).map_or("", |it| it.name.as_str());
     let records = site.cluster.read_all(name).unwrap_or_default();
     records.iter().filter(|it| it.content.value.is_none()).any(|it| {
-        let positions = process.disk.positions(&part.task_id(it.partition));
+        let positions = process.disk.least_positions(&part.task_id(it.partition));
         positions.and_then(|all| all.get(number).copied().flatten()).is_some_and(|read| read <= it.offset)
     })
 }

@@ -18,7 +18,11 @@ fn each_mistake_is_found_within_a_thousand_seeds() {
         mutant::arm(Some(*mistake));
         let found = Mutex::new(None);
         // The set-ups take turns.
-        let setup = |seed: u64| if seed.is_multiple_of(2) { setups::platform(seed) } else { setups::shipped() };
+        let setup = |seed: u64| match seed % 3 {
+            0 => setups::platform(seed),
+            1 => setups::shipped(),
+            _ => setups::sessions(),
+        };
         search(1..SEEDS_MAX + 1, setup, |seed, ended| {
             if let Some(violation) = &ended.violation {
                 found.lock().unwrap().get_or_insert((seed, violation.clone()));

@@ -13,7 +13,7 @@ use crate::engine::plan::{StoreKind, StorePlan};
 use crate::runtime::ports::{StoreError, TaskStores};
 
 /// The layout of directories, keys and values that this version reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The manifest's file in a task's directory.
 pub const FILE: &str = "task.json";
 

@@ -6,7 +6,7 @@ use super::{Flow, Halt, Next, Way, too_old};
 use crate::engine::expr::Expr;
 use crate::engine::plan::{Late, Step};
 use crate::engine::record::Millis;
-use crate::engine::state::{Key, dedup_keys};
+use crate::engine::state::dedup_keys;
 
 pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, by: &[Expr], window_ms: i64, late: Late) -> Result<Next, Halt> {
     let time: Millis = flow.envelope.micros.div_euclid(1000);
@@ -25,8 +25,5 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, by: &[Expr
     scratch.value.clear();
     dedup_keys::write_time(time, &mut scratch.value);
     flow.overlay.put(store, scratch.key(), Some(&scratch.value));
-    scratch.index.clear();
-    dedup_keys::expiry_key(&scratch.key, time, &mut scratch.index);
-    flow.overlay.put(store, Key::of(&scratch.index), Some(&[]));
     Ok(Next::Step)
 }

@@ -68,7 +68,6 @@ pub struct Scratch {
     /// Of the key: it is asked for when state is read, and again when it is written.
     hash: u64,
     value: Vec<u8>,
-    index: Vec<u8>,
 }
 
 impl Scratch {

@@ -1,35 +1,31 @@
-//! Keys of a dedup store: the ids, an index of them by time (local, not in the changelog), and the stream time.
+//! Keys of a dedup store: the ids, the pages that they were written in, and the stream time.
 //!
-//! | key | value |
-//! |---|---|
-//! | `00` | stream time, milliseconds, as a value of type time |
-//! | `01` id | the event time at which the id was seen |
-//! | `02` time, big-endian · id | nothing: the order in which ids expire |
+//! | key | value | |
+//! |---|---|---|
+//! | `00` | stream time, milliseconds, as a value of type time | in the changelog |
+//! | `01` id | the event time at which the id was seen, likewise | local: made from the pages |
+//! | `02` newest time · position · number, each 8 bytes | ids of one commit, [packed](super::dedup_pages) | in the changelog |
+//!
+//! Pages lie in the order in which they expire.
 
 use crate::engine::codec;
-use crate::engine::record::Millis;
-use crate::engine::value::Value;
+use crate::engine::record::{Millis, Offset};
+use crate::engine::value::{Type, Value};
 
 /// The key of the stream time.
 pub const STREAM_TIME: &[u8] = &[0];
 const ID: u8 = 1;
-const EXPIRY: u8 = 2;
+const PAGE: u8 = 2;
 
-/// Whether a key goes to the changelog: the index is made anew from the ids.
+/// Whether a key goes to the changelog: ids are made anew from the pages.
 #[must_use]
 pub fn is_logged(key: &[u8]) -> bool {
-    key.first() != Some(&EXPIRY)
+    key.first() != Some(&ID)
 }
 
 /// Begins the key of an id; its parts follow.
 pub fn begin_id(into: &mut Vec<u8>) {
     into.push(ID);
-}
-
-/// The key of the id behind a changelog or index key.
-#[must_use]
-pub fn id_key(id: &[u8]) -> Vec<u8> {
-    [&[ID], id].concat()
 }
 
 /// The id of a key that begins like one.
@@ -38,25 +34,27 @@ pub fn id_of(key: &[u8]) -> Option<&[u8]> {
     key.strip_prefix(&[ID])
 }
 
-/// The index key of an id's key and its time.
-pub fn expiry_key(id_key: &[u8], time: Millis, into: &mut Vec<u8>) {
-    into.push(EXPIRY);
-    codec::write_key(&Value::Time(time), into);
-    into.extend_from_slice(id_key.get(1..).unwrap_or_default());
+/// Appends the key of a page. `newest`: the greatest time in it; `position`: where the task stands at the commit, so that no two
+/// commits have a key in common; `number`: which of the commit's pages.
+pub fn page_key(newest: Millis, position: Offset, number: usize, into: &mut Vec<u8>) {
+    into.push(PAGE);
+    codec::write_key(&Value::Time(newest), into);
+    codec::write_key(&Value::Int(position), into);
+    into.extend_from_slice(&(number as u64).to_be_bytes());
 }
 
-/// The first index key of all.
+/// Before the first page of all.
 #[must_use]
-pub fn first_expiry_key() -> Vec<u8> {
-    vec![EXPIRY]
+pub fn before_pages() -> Vec<u8> {
+    vec![PAGE]
 }
 
-/// The time and the id of an index key.
+/// The greatest time in the page of this key; `None`: it is no page's key.
 #[must_use]
-pub fn read_expiry_key(key: &[u8]) -> Option<(Millis, &[u8])> {
-    let mut rest = key.strip_prefix(&[EXPIRY])?;
-    match codec::read_key(&mut rest, &crate::engine::value::Type::Time) {
-        Ok(Value::Time(time)) => Some((time, rest)),
+pub fn newest_of(key: &[u8]) -> Option<Millis> {
+    let mut rest = key.strip_prefix(&[PAGE])?;
+    match codec::read_key(&mut rest, &Type::Time) {
+        Ok(Value::Time(time)) if rest.len() == 16 => Some(time),
         _ => None,
     }
 }
@@ -70,15 +68,4 @@ pub fn write_time(time: Millis, into: &mut Vec<u8>) {
 #[must_use]
 pub fn read_time(mut bytes: &[u8]) -> Option<Millis> {
     codec::read_int(&mut bytes)
-}
-
-/// The index entry that belongs to a restored changelog record of an id.
-#[must_use]
-pub fn index_entry(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-    if key.first() != Some(&ID) {
-        return None;
-    }
-    let mut index = Vec::with_capacity(key.len() + 8);
-    expiry_key(key, read_time(value)?, &mut index);
-    Some(index)
 }

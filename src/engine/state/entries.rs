@@ -8,7 +8,7 @@ use rustc_hash::FxBuildHasher;
 /// What an entry costs beside its bytes, about: 64 bytes of its places, and what tables and memory have in reserve to grow.
 pub const ENTRY_OVERHEAD: usize = 128;
 
-/// Memory that is kept for later entries when all are dropped. There is one for each state of each store of each task.
+/// Memory that is kept for later entries in any case when all are dropped. There is one for each state of each store of each task.
 const KEPT_BYTES: usize = 16 << 10;
 const KEPT_ENTRIES: usize = 256;
 
@@ -130,14 +130,15 @@ impl Entries {
         self.bytes.len() + self.entries.len() * ENTRY_OVERHEAD
     }
 
-    /// Drops all of them; keeps a little memory.
+    /// Drops all of them; keeps memory for twice as many: the next transaction is about as large as the last one.
     pub fn clear(&mut self) {
+        let (entries, bytes) = ((2 * self.entries.len()).max(KEPT_ENTRIES), (2 * self.bytes.len()).max(KEPT_BYTES));
         self.table.clear();
         self.entries.clear();
         self.bytes.clear();
-        self.table.shrink_to(KEPT_ENTRIES, |_| 0);
-        self.entries.shrink_to(KEPT_ENTRIES);
-        self.bytes.shrink_to(KEPT_BYTES);
+        self.table.shrink_to(entries, |_| 0);
+        self.entries.shrink_to(entries);
+        self.bytes.shrink_to(bytes);
     }
 
     /// Adds an entry for a key that has none.

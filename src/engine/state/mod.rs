@@ -1,6 +1,7 @@
 //! State as a task sees it: what is committed, under what is not yet.
 
 pub mod dedup_keys;
+pub mod dedup_pages;
 mod entries;
 pub mod overlay;
 

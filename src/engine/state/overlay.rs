@@ -128,6 +128,11 @@ impl Overlay {
         self.stores.iter().map(|it| it.open.size() + it.sealed.size()).sum()
     }
 
+    /// What the open transaction wrote to a store.
+    pub fn written(&self, store: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.stores.get(store).into_iter().flat_map(|it| it.open.iter().map(|(key, value)| (key.bytes(), value)))
+    }
+
     /// The transaction is about to be committed: its writes are handed out, for the changelog.
     pub fn seal(&mut self, mut write: impl FnMut(usize, &[u8], Option<&[u8]>)) {
         for (store, view) in self.stores.iter_mut().enumerate() {

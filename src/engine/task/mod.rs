@@ -15,7 +15,7 @@ use crate::engine::operators::{self, Flow, Halt, Probe, Scratch, Stop, Way, read
 use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
 use crate::engine::state::overlay::Overlay;
-use crate::engine::state::{Committed, Key, StoreError, dedup_keys};
+use crate::engine::state::{Committed, Key, StoreError, dedup_keys, dedup_pages};
 use crate::engine::value::Value;
 use dead_letter::Refusal;
 use effects::Effects;
@@ -39,19 +39,21 @@ pub struct Task {
     pub tally: Tally,
     /// The next record to process.
     position: Option<Offset>,
+    /// Whether records were processed since the last seal.
+    processed: bool,
     /// The greatest over the partition's records of min(event timestamp, record timestamp).
     stream_time: Millis,
     logged_stream_time: Millis,
     /// Records whose effects the broker refused: dead letters when they are read again.
     refused: BTreeMap<Offset, Refusal>,
-    /// Up to where expired ids have been swept, by store.
+    /// Up to where expired pages of ids have been swept, by store.
     swept: Vec<Vec<u8>>,
     slots: Vec<Value<'static>>,
     scratch: Scratch,
 }
 
-/// Most expired ids that one commit forgets.
-const SWEEP_MAX: usize = 10_000;
+/// A commit sweeps pages until they have so many bytes: some 10,000 ids.
+const SWEEP_BYTES: usize = 256 << 10;
 
 impl Task {
     /// A task without state in memory.
@@ -65,10 +67,11 @@ impl Task {
             null: None,
             tally: Tally::default(),
             position: None,
+            processed: false,
             stream_time: Millis::MIN,
             logged_stream_time: Millis::MIN,
             refused: BTreeMap::new(),
-            swept: vec![dedup_keys::first_expiry_key(); plan.stores.len()],
+            swept: vec![dedup_keys::before_pages(); plan.stores.len()],
             slots: Vec::new(),
             scratch: Scratch::default(),
             plan,
@@ -100,6 +103,7 @@ impl Task {
         if let Some(null) = self.null.as_mut().filter(|it| it.has_learned()) {
             null.write(&record, timestamp, effects);
             self.position = Some(record.offset + 1);
+            self.processed = true;
             self.tally.count(Outcome::Processed);
             return Ok(Outcome::Processed);
         }
@@ -135,6 +139,7 @@ impl Task {
             null.learn(effects, before);
         }
         self.position = Some(record.offset + 1);
+        self.processed = true;
         self.tally.count(outcome);
         Ok(outcome)
     }
@@ -229,7 +234,8 @@ impl Task {
         self.position
     }
 
-    /// Before a commit: forgets ids that have expired, notes the stream time, and hands out the writes for the changelogs.
+    /// Before a commit: packs new ids, forgets those that have expired, notes the stream time, and hands out the writes for the changelogs.
+    /// A task that has processed nothing hands out nothing: its state may not be complete, and must not be taken for it.
     ///
     /// # Errors
     /// When the state failed.
@@ -241,9 +247,13 @@ impl Task {
             }
             return Ok(());
         }
+        if !std::mem::take(&mut self.processed) {
+            return Ok(());
+        }
         let plan = Arc::clone(&self.plan);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {
+                self.pack(store, window_ms);
                 self.sweep(store, window_ms, committed)?;
                 if self.logged_stream_time < self.stream_time {
                     let mut time = Vec::new();
@@ -263,29 +273,47 @@ impl Task {
         Ok(())
     }
 
+    /// Packs the ids that the transaction saw first, for the changelog.
+    fn pack(&mut self, store: usize, window_ms: i64) {
+        let pages = dedup_pages::pack(self.overlay.written(store), window_ms, self.position.unwrap_or_default());
+        for page in pages {
+            // Ids that were in time when they were seen may have expired within the transaction: their page is before others that are swept.
+            if let Some(swept) = self.swept.get_mut(store).filter(|it| page.key < **it) {
+                swept.clone_from(&page.key);
+            }
+            self.overlay.put(store, Key::of(&page.key), Some(&page.value));
+        }
+    }
+
+    /// Deletes pages whose ids have all expired, and these ids.
     fn sweep(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
         let oldest = self.stream_time.saturating_sub(window_ms);
-        let mut expired: Vec<Vec<u8>> = Vec::new();
+        let (mut expired, mut bytes) = (Vec::new(), 0);
         let Some(from) = self.swept.get_mut(store) else { return Ok(()) };
-        committed.scan(store, from, &mut |key, _| match dedup_keys::read_expiry_key(key) {
-            Some((time, _)) if time < oldest && expired.len() < SWEEP_MAX => {
-                expired.push(key.to_vec());
+        committed.scan(store, from, &mut |key, value| match dedup_keys::newest_of(key) {
+            Some(newest) if newest < oldest && bytes < SWEEP_BYTES => {
+                bytes += value.len();
+                expired.push((key.to_vec(), value.to_vec()));
                 true
             }
             _ => false,
         })?;
-        for key in &expired {
-            let Some((time, id)) = dedup_keys::read_expiry_key(key) else { continue };
-            let id = dedup_keys::id_key(id);
-            let mut value = Vec::new();
-            // The id may have been seen again since, at another time: then it has another index entry.
-            let seen = self.overlay.get(&mut SweepCommitted(committed), store, Key::of(&id), &mut value)?;
-            if seen && dedup_keys::read_time(&value) == Some(time) {
-                self.overlay.put(store, Key::of(&id), None);
+        let (mut id_key, mut seen_at) = (Vec::new(), Vec::new());
+        for (key, page) in &expired {
+            let ids = dedup_pages::read(key, page).ok_or_else(|| StoreError::Damaged(format!("a page of ids of {} is none", self.id)))?;
+            for (id, time) in ids {
+                id_key.clear();
+                dedup_keys::begin_id(&mut id_key);
+                id_key.extend_from_slice(id);
+                // It may have been seen again since, at another time: then it is in another page, too.
+                let seen = self.overlay.get(&mut SweepCommitted(committed), store, Key::of(&id_key), &mut seen_at)?;
+                if seen && dedup_keys::read_time(&seen_at) == Some(time) {
+                    self.overlay.put(store, Key::of(&id_key), None);
+                }
             }
             self.overlay.put(store, Key::of(key), None);
         }
-        if let Some(last) = expired.pop() {
+        if let Some((last, _)) = expired.pop() {
             *from = last;
         }
         Ok(())
@@ -298,6 +326,7 @@ impl Task {
     pub fn rewind(&mut self, committed: &mut dyn Committed) -> Result<(), StoreError> {
         self.overlay.discard();
         self.position = None;
+        self.processed = false;
         self.load(committed)
     }
 
@@ -315,7 +344,7 @@ impl Task {
             }
         }
         self.logged_stream_time = self.stream_time;
-        self.swept = vec![dedup_keys::first_expiry_key(); self.plan.stores.len()];
+        self.swept = vec![dedup_keys::before_pages(); self.plan.stores.len()];
         Ok(())
     }
 

@@ -232,10 +232,10 @@ impl<'p> Store<'p> {
         })
     }
 
-    /// How many of a store's entries are shown: a dedup keeps two for each id, and its stream time.
+    /// How many of a store's entries are shown: a dedup keeps its stream time, too, and pages, which are few.
     #[must_use]
     pub fn shown(&self, entries: u64) -> u64 {
-        if matches!(self.store.kind, StoreKind::Dedup { .. }) { entries / 2 } else { entries }
+        if matches!(self.store.kind, StoreKind::Dedup { .. }) { entries.saturating_sub(1) } else { entries }
     }
 
     /// The value of a key in a task.

@@ -123,6 +123,19 @@ impl Files {
         self.contents.iter().map(|it| it.position).collect()
     }
 
+    /// The least positions that may be left when the power is lost now. Without any, all is restored.
+    pub(super) fn least_positions(&self) -> Vec<Option<Offset>> {
+        let mut positions = self.positions();
+        for undo in self.unsynced.iter().flatten() {
+            if let Undo::Position(store, Some(before)) = undo
+                && let Some(position) = positions.get_mut(*store)
+            {
+                *position = (*position).min(Some(*before));
+            }
+        }
+        positions
+    }
+
     /// Writes all of it or nothing.
     pub(super) fn write(
         &mut self,

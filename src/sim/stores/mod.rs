@@ -94,6 +94,12 @@ impl SimStores {
         Some(self.disk().tasks.get(task)?.positions())
     }
 
+    /// The least that may be left of them when the power is lost now.
+    #[must_use]
+    pub fn least_positions(&self, task: &str) -> Option<Vec<Option<Offset>>> {
+        Some(self.disk().tasks.get(task)?.least_positions())
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

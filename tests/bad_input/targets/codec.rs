@@ -1,7 +1,7 @@
 //! Any bytes as values of states and changelogs, as parts of keys, and as entries of a dedup store.
 
 use goyt::engine::codec;
-use goyt::engine::state::dedup_keys;
+use goyt::engine::state::{dedup_keys, dedup_pages};
 use goyt::engine::value::{Type, Value};
 
 /// All types that values are stored by, plain and optional.
@@ -35,23 +35,34 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn dedup(bytes: &[u8]) {
-    if let Some((time, id)) = dedup_keys::read_expiry_key(bytes) {
-        let key = dedup_keys::id_key(id);
-        assert_eq!(dedup_keys::id_of(&key), Some(id));
-        let mut index = Vec::new();
-        dedup_keys::expiry_key(&key, time, &mut index);
-        assert_eq!(index, bytes);
-        assert!(!dedup_keys::is_logged(&index) && dedup_keys::is_logged(&key));
+    if let Some(newest) = dedup_keys::newest_of(bytes) {
+        assert!(dedup_keys::is_logged(bytes) && dedup_keys::id_of(bytes).is_none());
+        assert!(dedup_keys::before_pages().as_slice() < bytes);
+        assert_eq!(dedup_pages::read(bytes, &[]), Some(Vec::new()));
+        let mut key = Vec::new();
+        dedup_keys::page_key(newest, 0, 0, &mut key);
+        assert_eq!(dedup_keys::newest_of(&key), Some(newest));
+        page(&key, &[]);
     }
-    let (key, value) = bytes.split_at(bytes.len() / 2);
-    if let Some(index) = dedup_keys::index_entry(key, value) {
-        let time = dedup_keys::read_time(value).unwrap();
-        assert_eq!(dedup_keys::read_expiry_key(&index), Some((time, dedup_keys::id_of(key).unwrap())));
-    }
+    let (key, value) = bytes.split_at(bytes.len().min(25));
+    page(key, value);
     if let Some(time) = dedup_keys::read_time(bytes) {
         let mut written = Vec::new();
         dedup_keys::write_time(time, &mut written);
         assert_eq!(dedup_keys::read_time(&written), Some(time));
         assert_eq!(codec::read_value(&mut &written[..], &Type::Time), Ok(Value::Time(time)));
     }
+}
+
+/// Bytes are no page, or one of which all ids are handed out, and that is itself without none of them.
+fn page(key: &[u8], value: &[u8]) {
+    let Some(ids) = dedup_pages::read(key, value) else { return };
+    let mut entries = Vec::new();
+    dedup_pages::unpack(key, Some(value), |key, value| entries.push((key.to_vec(), value.map(<[u8]>::to_vec)))).unwrap();
+    assert_eq!(entries.pop(), Some((key.to_vec(), Some(value.to_vec()))));
+    let found =
+        entries.iter().map(|(key, value)| (dedup_keys::id_of(key).unwrap(), dedup_keys::read_time(value.as_ref().unwrap()).unwrap()));
+    assert!(found.eq(ids.iter().copied()));
+    assert_eq!(dedup_pages::without(key, value, |_| false), None);
+    assert_eq!(dedup_pages::without(key, value, |_| true), (!ids.is_empty()).then_some(None));
 }

@@ -1,6 +1,6 @@
 //! Reads both sides and compares them: outputs by id, stores at the same offsets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,8 +14,9 @@ use super::report::{Difference, Report, StoreRow, TopicRow};
 use super::shadow::{Shadow, Twin};
 use super::span::Span;
 use super::{Error, Part, Phase, Progress, Site, is_compared};
-use crate::engine::plan::{Role, StorePlan};
+use crate::engine::plan::{Role, StoreKind, StorePlan};
 use crate::engine::record::Offset;
+use crate::engine::state::{dedup_keys, dedup_pages};
 use crate::runtime::operations::access::{Ends, Place, Range, ReadRecord, TopicReader, read_ranges};
 use crate::runtime::operations::audit;
 use crate::runtime::operations::dead_letters::letter::Letter;
@@ -266,11 +267,15 @@ fn fold(
 ) -> Result<(), Error> {
     let index: BTreeMap<Place, usize> = ranges.iter().enumerate().map(|(index, it)| (it.place.clone(), index)).collect();
     let mut read = Read::of(phase, ranges.iter().map(|it| it.until - it.from).sum());
+    let mut refused = None;
     read.through(reader, ranges, site, |it| {
         let (Some(store), Some(key)) = (index.get(it.place).and_then(|at| stores.get_mut(*at)), it.key) else { return };
         let kind = store.plan.kind;
-        of(store).take(kind, key, it.value);
-    })
+        if let Err(error) = of(store).take(kind, key, it.value) {
+            refused.get_or_insert_with(|| Error::Failed(format!("{} at offset {}: {error}", name(it.place), it.offset)));
+        }
+    })?;
+    refused.map_or(Ok(()), Err)
 }
 
 /// Compares the stores.
@@ -303,9 +308,9 @@ pub(super) fn judge(
         let shown: Vec<(Kind, &[u8])> =
             of_kind.iter().flat_map(|(kind, keys)| keys.iter().take(DETAILS_MAX).map(|key| (*kind, &**key))).collect();
         let keys: Vec<&[u8]> = shown.iter().map(|(_, key)| *key).collect();
-        let live = values(reader, &it.live, it.until, &keys, site)?;
+        let live = values(reader, &it.live, it.plan.kind, it.until, &keys, site)?;
         let end = reader.ends(std::slice::from_ref(&it.shadow))?.first().map_or(0, |it| it.high);
-        let replay = values(reader, &it.shadow, end, &keys, site)?;
+        let replay = values(reader, &it.shadow, it.plan.kind, end, &keys, site)?;
         let text = |values: &BTreeMap<Vec<u8>, Vec<u8>>, key: &[u8]| values.get(key).map(|value| value_text(&it.plan, value));
         for (kind, key) in shown {
             report.differences.push(Difference {
@@ -330,21 +335,46 @@ pub(super) fn judge(
 pub(super) fn values(
     reader: &mut dyn TopicReader,
     place: &Place,
+    kind: StoreKind,
     until: Offset,
     keys: &[&[u8]],
     site: &mut Site<'_>,
 ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
-    let wanted: std::collections::BTreeSet<&[u8]> = keys.iter().copied().collect();
+    let wanted: BTreeSet<&[u8]> = keys.iter().copied().collect();
     let mut values = BTreeMap::new();
+    let mut put = |key: &[u8], value: Option<&[u8]>| match value.filter(|_| wanted.contains(key)) {
+        Some(value) => drop(values.insert(key.to_vec(), value.to_vec())),
+        None => drop(values.remove(key)),
+    };
     let mut read = Read::of(Phase::ComparingState, until);
-    read.through(reader, &[range(place, 0, until)], site, |it| {
-        let Some(key) = it.key.filter(|it| wanted.contains(it)) else { return };
-        match it.value {
-            Some(value) => drop(values.insert(key.to_vec(), value.to_vec())),
-            None => drop(values.remove(key)),
-        }
+    read.through(reader, &[range(place, 0, until)], site, |it| match (it.key, kind) {
+        // What is none was met before, when the state was read.
+        (Some(key), StoreKind::Dedup { .. }) => drop(dedup_pages::unpack(key, it.value, &mut put)),
+        (Some(key), _) => put(key, it.value),
+        (None, _) => {}
     })?;
     Ok(values)
+}
+
+/// The pages of a live dedup that have any of these ids.
+pub(super) fn pages_with(
+    reader: &mut dyn TopicReader,
+    store: &StorePart,
+    keys: &[&[u8]],
+    site: &mut Site<'_>,
+) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+    let ids: BTreeSet<&[u8]> = keys.iter().filter_map(|it| dedup_keys::id_of(it)).collect();
+    let mut pages = BTreeMap::new();
+    let mut read = Read::of(Phase::ComparingState, store.until);
+    read.through(reader, &[range(&store.live, 0, store.until)], site, |it| {
+        let Some(key) = it.key else { return };
+        let page = it.value.filter(|page| dedup_pages::read(key, page).is_some_and(|all| all.iter().any(|(id, _)| ids.contains(id))));
+        match page {
+            Some(page) => drop(pages.insert(key.to_vec(), page.to_vec())),
+            None => drop(pages.remove(key)),
+        }
+    })?;
+    Ok(pages)
 }
 
 /// Reading that tells how far it is, and stops when told.

@@ -6,10 +6,10 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::items::digest;
-use crate::engine::codec;
+use crate::engine::codec::{self, Malformed};
 use crate::engine::plan::{StoreKind, StorePlan};
 use crate::engine::record::Millis;
-use crate::engine::state::dedup_keys;
+use crate::engine::state::{dedup_keys, dedup_pages};
 use crate::engine::value::{Type, Value};
 
 /// See the module.
@@ -17,8 +17,12 @@ use crate::engine::value::{Type, Value};
 pub struct Fold {
     /// Key → digest of the value; of a dedup's id, the time at which it was seen.
     entries: HashMap<Box<[u8]>, u64, FxBuildHasher>,
-    stream_time: Option<Millis>,
+    /// With so many entries, ids that have expired are forgotten.
+    forget_at: usize,
 }
+
+/// Fewer entries are not looked through for ids that have expired.
+const FORGET_FROM: usize = 10_000;
 
 /// How two contents of a store differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,17 +56,34 @@ impl StoreDifference {
 
 impl Fold {
     /// The next record of the changelog.
-    pub fn take(&mut self, kind: StoreKind, key: &[u8], value: Option<&[u8]>) {
-        let dedup = matches!(kind, StoreKind::Dedup { .. });
-        if dedup && key == dedup_keys::STREAM_TIME {
-            self.stream_time = value.and_then(dedup_keys::read_time);
-        }
-        let Some(value) = value else {
-            self.entries.remove(key);
-            return;
+    ///
+    /// # Errors
+    /// When it is none of the store's.
+    pub fn take(&mut self, kind: StoreKind, key: &[u8], value: Option<&[u8]>) -> Result<(), Malformed> {
+        let StoreKind::Dedup { window_ms } = kind else {
+            match value {
+                Some(value) => drop(self.entries.insert(key.into(), digest(&[value]))),
+                None => drop(self.entries.remove(key)),
+            }
+            return Ok(());
         };
-        let entry = if dedup { dedup_keys::read_time(value).unwrap_or(Millis::MIN).cast_unsigned() } else { digest(&[value]) };
-        self.entries.insert(key.into(), entry);
+        dedup_pages::unpack(key, value, |key, value| match value.and_then(dedup_keys::read_time) {
+            Some(time) if key == dedup_keys::STREAM_TIME || dedup_keys::id_of(key).is_some() => {
+                self.entries.insert(key.into(), time.cast_unsigned());
+            }
+            // Pages are not the same in each run. What a deleted one had has expired, and does not count.
+            _ => {}
+        })?;
+        if self.forget_at <= self.entries.len() {
+            let oldest = self.stream_time().unwrap_or(Millis::MIN).saturating_sub(window_ms);
+            self.entries.retain(|_, time| oldest <= time.cast_signed());
+            self.forget_at = (2 * self.entries.len()).max(FORGET_FROM);
+        }
+        Ok(())
+    }
+
+    fn stream_time(&self) -> Option<Millis> {
+        self.entries.get(dedup_keys::STREAM_TIME).map(|it| it.cast_signed())
     }
 
     /// How the replay's content differs from this one, which is live. Ids that have expired count as absent: when they are swept away
@@ -71,7 +92,7 @@ impl Fold {
     pub fn difference(&self, replay: &Self, kind: StoreKind) -> StoreDifference {
         let oldest = match kind {
             StoreKind::Dedup { window_ms } => {
-                let newest = self.stream_time.max(replay.stream_time).unwrap_or(Millis::MIN);
+                let newest = self.stream_time().max(replay.stream_time()).unwrap_or(Millis::MIN);
                 Some(newest.saturating_sub(window_ms))
             }
             StoreKind::Unique | StoreKind::Allot | StoreKind::Aggregate => None,

@@ -1,14 +1,20 @@
 //! Takes the replayed state over: what differs goes to the live changelogs, and at the next start each task reads it from there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 
 use super::{Error, Replayed, Shadow, Site, TopicRow, compare};
-use crate::engine::plan::Role;
+use crate::engine::plan::{Role, StoreKind};
+use crate::engine::state::{dedup_keys, dedup_pages};
 use crate::runtime::operations::access::NewRecord;
 use crate::runtime::operations::admin::Admin;
 
 /// Keys that one promotion writes, at most: they go in one transaction.
 const KEYS_MAX: usize = 500_000;
+
+/// A record of a changelog.
+type Logged = (Vec<u8>, Option<Vec<u8>>);
 
 /// Why state is taken over, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +55,20 @@ pub fn promote(shadow: &Shadow, replayed: &Replayed, promotion: &Promotion, site
     for store in replayed.stores.iter().filter(|it| !it.difference.is_identical()) {
         let keys: Vec<&[u8]> = store.difference.keys().collect();
         let until = reader.ends(std::slice::from_ref(&store.shadow))?.first().map_or(0, |it| it.high);
-        let mut values = compare::values(&mut *reader, &store.shadow, until, &keys, site)?;
-        records.extend(keys.iter().map(|key| NewRecord {
+        let mut values = compare::values(&mut *reader, &store.shadow, store.plan.kind, until, &keys, site)?;
+        let differing: Vec<_> = keys.iter().map(|key| (key.to_vec(), values.remove(*key))).collect();
+        let logged = match store.plan.kind {
+            StoreKind::Dedup { window_ms } => {
+                let pages = compare::pages_with(&mut *reader, store, &keys, site)?;
+                dedup_records(differing, pages, window_ms)
+            }
+            StoreKind::Unique | StoreKind::Allot | StoreKind::Aggregate => differing,
+        };
+        records.extend(logged.into_iter().map(|(key, value)| NewRecord {
             topic: store.live.topic.to_string(),
             partition: Some(store.live.partition),
-            key: Some(key.to_vec()),
-            value: values.remove(*key),
+            key: Some(key),
+            value,
             ..NewRecord::default()
         }));
     }
@@ -72,6 +86,23 @@ pub fn promote(shadow: &Shadow, replayed: &Replayed, promotion: &Promotion, site
         ));
     }
     Ok(count)
+}
+
+/// What a dedup's entries that differ are in its changelog: `pages` without the ids that are gone or changed, then pages of those that are
+/// new or changed.
+fn dedup_records(differing: Vec<Logged>, pages: BTreeMap<Vec<u8>, Vec<u8>>, window_ms: i64) -> Vec<Logged> {
+    let ids: BTreeSet<&[u8]> = differing.iter().filter_map(|(key, _)| dedup_keys::id_of(key)).collect();
+    let rewritten = pages.into_iter().filter_map(|(key, page)| {
+        let left = dedup_pages::without(&key, &page, |id| ids.contains(id))?;
+        Some((key, left))
+    });
+    let mut records: Vec<Logged> = rewritten.collect();
+    // No commit stands at such a position, and no other promotion does.
+    let position = i64::MIN | uuid::Uuid::new_v4().as_u64_pair().0.cast_signed();
+    let entries = differing.iter().map(|(key, value)| (&key[..], value.as_deref()));
+    records.extend(dedup_pages::pack(entries, window_ms, position).into_iter().map(|it| (it.key, Some(it.value))));
+    records.extend(differing.into_iter().filter(|(key, _)| dedup_keys::is_logged(key)));
+    records
 }
 
 /// Refuses while an instance of the live application runs.
