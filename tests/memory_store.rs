@@ -6,6 +6,7 @@ use goyt::adapters::memory::store::MemoryStores;
 use goyt::engine::plan::{Decode, StoreKind, StorePlan, Subtopology};
 use goyt::engine::record::TopicId;
 use goyt::engine::value::Type;
+use goyt::runtime::bulk::Bulk;
 use goyt::runtime::operations::access::{StateReader, StoreSize};
 use goyt::runtime::ports::{Store, StoreError, Stores, TaskStores};
 
@@ -27,6 +28,19 @@ fn what_was_written_is_there_when_it_is_opened_again_until_a_fresh_start() {
     assert_eq!(stores.entries(TASK, "sums").unwrap(), [(b"b".to_vec(), b"2".to_vec())]);
     drop(store);
     assert_eq!(open(&mut stores, true).positions().unwrap(), [None]);
+}
+
+#[test]
+fn what_was_restored_is_there_with_its_position() {
+    let mut store = open(&mut MemoryStores::new(), false);
+    put(&mut *store, "a", Some("1"), 5);
+    let mut bulk = Bulk::default();
+    [("b", Some("2")), ("a", None), ("b", Some("3"))].iter().for_each(|(key, value)| bulk.push(key.as_bytes(), value.map(str::as_bytes)));
+    assert!(store.restore(0, bulk, 5..8).unwrap().is_none() && store.restored().unwrap());
+    assert_eq!(store.positions().unwrap(), [Some(8)]);
+    let mut value = Vec::new();
+    assert!(!store.get(0, b"a", &mut value).unwrap());
+    assert!(store.get(0, b"b", &mut value).unwrap() && value == b"3");
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn limits() -> Limits {
         poll_max_records: 100,
         repartition_lag_max: 10_000,
         restore_max_records: 100,
+        restore_buffer_max_bytes: 1 << 20,
         task_retry: Duration::from_secs(1),
         task_cache_bytes: 1 << 16,
         start: Start::Earliest,

@@ -198,6 +198,7 @@ pub fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Opt
         poll_max_records: bytes(settings.poll_max_records),
         repartition_lag_max: i64::try_from(settings.repartition_lag_max_records).unwrap_or(i64::MAX),
         restore_max_records: bytes(settings.restore_max_records),
+        restore_buffer_max_bytes: bytes(settings.restore_buffer_max_bytes),
         task_retry: settings.task_retry_backoff,
         task_cache_bytes: bytes(settings.statestore_cache_max_bytes) / usize::try_from(tasks).unwrap_or(1).max(1),
         start: match settings.auto_offset_reset {

@@ -166,6 +166,9 @@ settings! {
         state_cleanup_delay: Duration = "state.cleanup.delay.ms", Is("600000"), Between(0, 365 * DAY_MS);
         /// The most changelog records that are restored in one turn of a worker's loop, so that its other tasks go on.
         restore_max_records: u64 = "restore.max.records", Is("10000"), Between(1, 10_000_000);
+        /// What a worker gathers of changelogs before it gives it to the stores, which write it as files: the more, the fewer and larger
+        /// they are. Two stores of the process write at the same time, each as much at most.
+        restore_buffer_max_bytes: u64 = "restore.buffer.max.bytes", Is("16777216"), Between(65_536, 1024 * MEBIBYTE);
         /// Memory for store entries that were used lately, in front of RocksDB; shared by all tasks of the process.
         statestore_cache_max_bytes: u64 = "statestore.cache.max.bytes", Is("33554432"), Between(0, 64 * 1024 * MEBIBYTE);
         /// Memory for RocksDB's blocks; shared by all stores of the process.

@@ -2,6 +2,7 @@
 
 mod assignment;
 pub mod board;
+pub mod bulk;
 mod commit;
 pub mod fail_point;
 mod flow;
@@ -10,6 +11,7 @@ pub mod operations;
 pub mod ports;
 pub mod reaction;
 pub mod restore;
+mod restore_slice;
 pub mod status;
 pub mod supervisor;
 pub mod tasks;

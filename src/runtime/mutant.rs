@@ -32,6 +32,7 @@ mutants! {
     UnknownIsCommitted "a commit of unknown outcome counts as done",
     NothingForgotten "a transaction that is given up leaves its state behind",
     NothingRestored "a task that comes back goes on with the state that it had",
+    PositionFirst "the position of what is restored is noted before it is written",
     TornGoesOn "a transaction is committed of which a part of the work was lost",
     FailedWriteForgotten "a store that could not be written counts as written",
     Latest "without a committed offset, reading begins at the end",

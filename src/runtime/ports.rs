@@ -2,8 +2,10 @@
 //!
 //! All calls are made by one worker on one thread. A call that may take long says so; none retries by itself beyond its bound.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use super::bulk::Bulk;
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
 pub use crate::engine::state::StoreError;
 
@@ -280,6 +282,21 @@ pub trait Store: Send {
         batch: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>,
         positions: &[(usize, Offset)],
     ) -> Result<(), StoreError>;
+
+    /// Takes what a changelog has at these offsets into a store, much at once, beside the caller where that can be. The position becomes
+    /// the end of the offsets when all of it is written. Not in one piece: after a crash, entries may be there of which the position
+    /// does not tell yet, and never the other way round; so it is for what is read once more from the position on, before anything is
+    /// made of it. `Some`: given back, since what was taken before is still being written; to be offered again later.
+    ///
+    /// # Errors
+    /// When this, or what was taken before, can't be written, such as on a full disk.
+    fn restore(&mut self, store: usize, bulk: Bulk, offsets: Range<Offset>) -> Result<Option<Bulk>, StoreError>;
+
+    /// Whether all that [`Store::restore`] took is written. All other calls wait for that.
+    ///
+    /// # Errors
+    /// When it can't be written, such as on a full disk.
+    fn restored(&mut self) -> Result<bool, StoreError>;
 
     /// The changelog position that the files reflect, for each store; `None`: nothing was ever written.
     ///

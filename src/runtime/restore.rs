@@ -1,18 +1,17 @@
-//! Restore: changelog → store, in bounded slices inside the loop, so that other tasks go on.
-
-mod batch;
+//! Restore: changelog → store. Which tasks need it, from where on, and what becomes of them; `restore_slice` does it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::batch::{Batch, write_batch};
+use super::bulk::Bulk;
 use super::mutant::{self, Mutant};
-use super::ports::{Changelogs, LogError, Parts, StoreError};
+use super::ports::{Changelogs, LogError, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
 use super::tasks::{Disk, OpenTask, State};
 use super::worker::{Error, Worker};
+use crate::engine::plan::StoreKind;
 use crate::engine::protocol::recovery::{self, Recovery};
 use crate::engine::record::{Offset, TopicPartition};
 
@@ -20,40 +19,55 @@ use crate::engine::record::{Offset, TopicPartition};
 #[derive(Debug, Default)]
 pub struct Restore {
     /// By changelog partition.
-    reading: BTreeMap<TopicPartition, Reading>,
+    pub(super) reading: BTreeMap<TopicPartition, Reading>,
     /// By task: what is told of it.
-    progress: BTreeMap<String, Progress>,
+    pub(super) progress: BTreeMap<String, Progress>,
     /// Tasks to be restored once more, when their time has come: a store could not be written.
-    again: BTreeMap<String, Duration>,
+    pub(super) again: BTreeMap<String, Duration>,
+    /// The last slice had records: more may be there at once.
+    pub(super) flows: bool,
+    /// Of each record of the last slice: what it takes, gathered; so that a slice of large ones has fewer of them.
+    pub(super) record_bytes: usize,
 }
 
+/// A changelog partition on its way into a store.
 #[derive(Debug)]
-struct Reading {
-    task: String,
-    store: usize,
+pub(super) struct Reading {
+    pub task: String,
+    pub store: usize,
     /// After the last record handed out.
-    position: Offset,
+    pub position: Offset,
     /// The changelog is read when its end is at or past this.
-    target: Offset,
+    pub target: Offset,
     /// Its end was met before that, then; `None` from when it was told.
-    held_since: Option<Duration>,
+    pub held_since: Option<Duration>,
+    /// What was read and was not offered to the store yet.
+    pub gathered: Bulk,
+    /// So many records came with the last slice.
+    pub came: u64,
+    /// What the store was offered and could not take yet, up to this offset.
+    pub offered: Option<(Bulk, Offset)>,
+    /// What the store has taken ends here.
+    pub taken: Offset,
+    /// Its records are pages of ids, which are larger when they are unpacked.
+    pub packed: bool,
+    /// It is read, and no longer followed.
+    pub ended: bool,
+    /// It is read, and the store has taken all of it.
+    pub given: bool,
 }
 
 #[derive(Debug, Default)]
-struct Progress {
-    started: Duration,
-    told: Duration,
-    behind: Offset,
-    total: Offset,
-    read: u64,
+pub(super) struct Progress {
+    pub started: Duration,
+    pub told: Duration,
+    pub behind: Offset,
+    pub total: Offset,
+    pub read: u64,
 }
 
 /// Longest wait for the bounds of a changelog.
 const BOUNDS_WITHIN: Duration = Duration::from_secs(30);
-/// An end that does not move on for so long is told.
-const HELD_FOR: Duration = Duration::from_secs(10);
-/// Progress is told at most that often.
-const TELL_EVERY: Duration = Duration::from_secs(2);
 
 impl Restore {
     /// Whether anything is to be done.
@@ -71,20 +85,46 @@ impl Restore {
 
     /// Reads nothing any more.
     pub(super) fn stop_all(&mut self, changelogs: &mut dyn Changelogs) {
-        for changelog in std::mem::take(self).reading.into_keys() {
-            changelogs.stop(changelog);
+        for (changelog, reading) in std::mem::take(self).reading {
+            reading.stop(changelog, changelogs);
         }
     }
 
-    fn stop_task(&mut self, task: &str, changelogs: &mut dyn Changelogs) {
+    pub(super) fn stop_task(&mut self, task: &str, changelogs: &mut dyn Changelogs) {
         self.reading.retain(|changelog, reading| {
             let other = reading.task != task;
             if !other {
-                changelogs.stop(*changelog);
+                reading.stop(*changelog, changelogs);
             }
             other
         });
         self.progress.remove(task);
+    }
+}
+
+impl Reading {
+    fn new(open: &OpenTask, store: usize, position: Offset, target: Offset) -> Self {
+        let packed = open.task.plan.stores.get(store).is_some_and(|it| matches!(it.kind, StoreKind::Dedup { .. }));
+        Self {
+            task: open.task.id.clone(),
+            store,
+            position,
+            target,
+            held_since: None,
+            gathered: Bulk::default(),
+            came: 0,
+            offered: None,
+            taken: position,
+            packed,
+            ended: false,
+            given: false,
+        }
+    }
+
+    fn stop(&self, changelog: TopicPartition, changelogs: &mut dyn Changelogs) {
+        if !self.ended {
+            changelogs.stop(changelog);
+        }
     }
 }
 
@@ -163,7 +203,7 @@ impl Worker {
         open.changelogs.is_empty() || open.reflects == Some(committed) || mutant::is(Mutant::NothingRestored) && open.reflects.is_some()
     }
 
-    fn stop_task(&mut self, index: usize, reason: String) {
+    pub(super) fn stop_task(&mut self, index: usize, reason: String) {
         let Self { tasks, restore, log, report, .. } = self;
         let Some(open) = tasks.get_mut(index) else { return };
         restore.stop_task(&open.task.id, log.parts().changelogs);
@@ -207,7 +247,7 @@ impl Worker {
                 }
             };
             progress.behind += end - from;
-            starts.push((*changelog, Reading { task: task.clone(), store, position: from, target: end, held_since: None }));
+            starts.push((*changelog, Reading::new(open, store, from, end)));
         }
         if starts.is_empty() {
             return self.run_task(index);
@@ -223,7 +263,7 @@ impl Worker {
     }
 
     /// The task's state is complete.
-    fn run_task(&mut self, index: usize) -> Result<(), Failed> {
+    pub(super) fn run_task(&mut self, index: usize) -> Result<(), Failed> {
         self.check_offset(index)?;
         let Self { tasks, restore, clock, report, meter, .. } = self;
         let Some(open) = tasks.get_mut(index) else { return Ok(()) };
@@ -268,136 +308,6 @@ impl Worker {
         )))
     }
 
-    /// One slice: at most so many records as the setting says.
-    pub(super) fn restore_slice(&mut self) -> Result<(), Error> {
-        self.open_later()?;
-        self.restore_due()?;
-        if self.restore.reading.is_empty() {
-            return Ok(());
-        }
-        let mut batches: BTreeMap<TopicPartition, Batch> = BTreeMap::new();
-        let max = self.limits.restore_max_records;
-        let Parts { changelogs, .. } = self.log.parts();
-        let polled = changelogs.poll(Duration::from_millis(1), max, &mut |record| {
-            let batch = batches.entry(record.source).or_default();
-            batch.push(record.key.unwrap_or_default(), record.value);
-            batch.next = record.offset + 1;
-        });
-        for (changelog, batch) in batches {
-            self.write_restored(changelog, &batch);
-        }
-        self.tell_held();
-        match polled {
-            Ok(ends) => {
-                for (changelog, end) in ends {
-                    self.end_reached(changelog, end)?;
-                }
-                Ok(())
-            }
-            Err(error) => self.restore_failed(error),
-        }
-    }
-
-    /// Says which changelogs end before they are read, for long.
-    fn tell_held(&mut self) {
-        let now = self.clock.elapsed();
-        let mut held = Vec::new();
-        for (changelog, reading) in &mut self.restore.reading {
-            if reading.held_since.is_some_and(|since| since + HELD_FOR < now) {
-                reading.held_since = None;
-                held.push((*changelog, reading.task.clone(), reading.target));
-            }
-        }
-        for (changelog, task, target) in held {
-            let reason = format!(
-                "{task} is not restored: an open transaction holds back the end of {}, which is to be read up to {target}; \
-                 kafka-transactions.sh find-hanging shows those that no one will end",
-                self.name(changelog)
-            );
-            (self.report)(&Change::Waiting { reason });
-        }
-    }
-
-    fn write_restored(&mut self, changelog: TopicPartition, batch: &Batch) {
-        let (now, again_after) = (self.clock.elapsed(), self.limits.task_retry);
-        let Self { tasks, restore, log, report, .. } = self;
-        let Some(reading) = restore.reading.get_mut(&changelog) else { return };
-        let Some(open) = tasks.iter_mut().find(|it| it.task.id == reading.task) else { return };
-        reading.position = batch.next;
-        match write_batch(open, reading.store, batch) {
-            Ok(()) => {
-                let Some(progress) = restore.progress.get_mut(&reading.task) else { return };
-                progress.read += batch.len() as u64;
-                if progress.told + TELL_EVERY < now {
-                    progress.told = now;
-                    if let Some((done, of)) = restore.progress(&open.task.id) {
-                        report(&Change::RestoreProgress { task: open.task.id.clone(), done, of });
-                    }
-                }
-            }
-            Err(StoreError::Foreign(reason)) => {
-                restore.stop_task(&open.task.id, log.parts().changelogs);
-                report(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
-                open.state = State::Stopped(reason);
-            }
-            Err(error) => {
-                let task = open.task.id.clone();
-                report(&Change::Waiting { reason: format!("state of {task} could not be written, trying again: {error}") });
-                restore.stop_task(&task, log.parts().changelogs);
-                if matches!(error, StoreError::Damaged(_)) {
-                    tasks.damaged.insert(task.clone());
-                }
-                restore.again.insert(task, now + again_after);
-            }
-        }
-    }
-
-    fn end_reached(&mut self, changelog: TopicPartition, end: Offset) -> Result<(), Error> {
-        let now = self.clock.elapsed();
-        let Self { tasks, restore, log, .. } = self;
-        let Some(reading) = restore.reading.get_mut(&changelog) else { return Ok(()) };
-        if end < reading.target {
-            reading.held_since = Some(now);
-            return Ok(());
-        }
-        let Some(reading) = restore.reading.remove(&changelog) else { return Ok(()) };
-        log.parts().changelogs.stop(changelog);
-        let Some(index) = tasks.iter().position(|it| it.task.id == reading.task) else { return Ok(()) };
-        if let Some(open) = tasks.get_mut(index) {
-            // Past control records: nothing of them is to be read again. Failing to note it costs no more than that.
-            drop(open.store.write(&mut std::iter::empty(), &[(reading.store, end)]));
-        }
-        if restore.reading.values().any(|it| it.task == reading.task) {
-            return Ok(());
-        }
-        match self.run_task(index) {
-            Ok(()) => self.resume_ready(),
-            Err(failed) => Ok(self.restore_refused(index, failed)),
-        }
-    }
-
-    fn restore_refused(&mut self, index: usize, failed: Failed) {
-        match failed {
-            Failed::Stop(reason) => self.stop_task(index, reason),
-            Failed::State(error) => self.state_failed(index, &error),
-        }
-    }
-
-    fn restore_failed(&mut self, error: LogError) -> Result<(), Error> {
-        let task = error.partition.and_then(|it| self.restore.reading.get(&it)).map(|it| it.task.clone());
-        let index = self.tasks.iter().position(|it| Some(&it.task.id) == task.as_ref());
-        match (error.reaction, index) {
-            (Reaction::Retry, _) => Ok(()),
-            // What is on disk is sound: the changelog is read on from there.
-            (Reaction::AbortAndRewind, Some(index)) => {
-                (self.report)(&Change::Waiting { reason: error.to_string() });
-                Ok(self.restore_later(&[index]))
-            }
-            (_, Some(index)) => Ok(self.stop_task(index, error.to_string())),
-            (_, None) => Err(error.into()),
-        }
-    }
-
     /// The stores of these tasks could not be written: they are to be restored, a little later.
     pub(super) fn restore_again(&mut self, tasks: &[usize]) {
         let sources: Vec<_> = tasks.iter().filter_map(|it| Some(self.tasks.get(*it)?.source)).collect();
@@ -407,7 +317,7 @@ impl Worker {
         self.tasks.torn = Some("a state could not be written".to_owned());
     }
 
-    fn restore_later(&mut self, tasks: &[usize]) {
+    pub(super) fn restore_later(&mut self, tasks: &[usize]) {
         let due = self.clock.elapsed() + self.limits.task_retry;
         for index in tasks {
             let Some(open) = self.tasks.get_mut(*index) else { continue };
@@ -417,7 +327,7 @@ impl Worker {
         }
     }
 
-    fn restore_due(&mut self) -> Result<(), Error> {
+    pub(super) fn restore_due(&mut self) -> Result<(), Error> {
         let now = self.clock.elapsed();
         let due: BTreeSet<String> = self.restore.again.iter().filter(|(_, at)| **at <= now).map(|(task, _)| task.clone()).collect();
         if due.is_empty() {
@@ -434,7 +344,7 @@ impl Worker {
 }
 
 /// Why a task can't be restored.
-enum Failed {
+pub(super) enum Failed {
     /// Only a person can help.
     Stop(String),
     /// Its store.

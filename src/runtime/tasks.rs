@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::board::{Meter, SAMPLE_EVERY, Sample, StepTimes, TaskKey};
+use super::bulk::Bulk;
 use super::mutant::{self, Mutant};
 use super::ports::{Clock, Store, StoreError, Stores, TaskStores};
 use super::status::{Change, Report};
@@ -461,6 +462,12 @@ impl Store for Closed {
         Self::error()
     }
     fn write(&mut self, _: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>, _: &[(usize, Offset)]) -> Result<(), StoreError> {
+        Self::error()
+    }
+    fn restore(&mut self, _: usize, _: Bulk, _: Range<Offset>) -> Result<Option<Bulk>, StoreError> {
+        Self::error()
+    }
+    fn restored(&mut self) -> Result<bool, StoreError> {
         Self::error()
     }
     fn positions(&mut self) -> Result<Vec<Option<Offset>>, StoreError> {

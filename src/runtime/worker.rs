@@ -64,6 +64,8 @@ pub struct Limits {
     pub repartition_lag_max: i64,
     /// `restore.max.records`: at most so many changelog records a round.
     pub restore_max_records: usize,
+    /// `restore.buffer.max.bytes`: so much of what was read of changelogs is gathered.
+    pub restore_buffer_max_bytes: usize,
     /// `task.retry.backoff.ms`: pause before a task whose state could not be written is restored again.
     pub task_retry: Duration,
     /// Recent state in memory, of each task: its part of `statestore.cache.max.bytes`.
@@ -298,6 +300,9 @@ impl Worker {
 
     /// How long this round may wait for records.
     fn wait(&self) -> Duration {
+        if self.restore.flows {
+            return Duration::ZERO;
+        }
         if self.restore.is_under_way() {
             return RESTORE_WAIT.min(Duration::from_millis(1));
         }

@@ -417,6 +417,7 @@ fn limits(random: &mut Random) -> Limits {
         poll_max_records: size(random, 100),
         repartition_lag_max: if random.chance(500) { 0 } else { i64::try_from(random.between(1, 200)).unwrap_or(1) },
         restore_max_records: size(random, 50),
+        restore_buffer_max_bytes: 1 << 10,
         task_retry: random.duration(Duration::from_millis(1), Duration::from_secs(2)),
         task_cache_bytes: if random.chance(300) { 0 } else { size(random, 1 << 13) },
         start: Start::Earliest,

@@ -5,6 +5,7 @@
 mod accidents;
 mod place;
 mod reading;
+mod restoring;
 #[path = "../support/small_disk.rs"]
 mod small_disk;
 

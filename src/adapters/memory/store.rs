@@ -1,11 +1,12 @@
 //! Stores in memory, which outlive the tasks that open them as files would.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::plan::StorePlan;
 use crate::engine::record::Offset;
+use crate::runtime::bulk::Bulk;
 use crate::runtime::operations::access::{StateReader, StoreSize};
 use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
 
@@ -191,6 +192,16 @@ impl Store for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    fn restore(&mut self, store: usize, mut bulk: Bulk, offsets: Range<Offset>) -> Result<Option<Bulk>, StoreError> {
+        bulk.sort();
+        self.write(&mut bulk.sorted().map(|(key, value)| (store, key, value)), &[(store, offsets.end)])?;
+        Ok(None)
+    }
+
+    fn restored(&mut self) -> Result<bool, StoreError> {
+        Ok(true)
     }
 
     fn positions(&mut self) -> Result<Vec<Option<Offset>>, StoreError> {

@@ -6,11 +6,13 @@
 //!     <topology>.<subtopology>_<n>/    one RocksDB: a column family per store, `default` for positions
 //!         task.json                    what it is: see `manifest`
 //!         damaged                      present once damage was found; only a fresh start goes on from there
+//!         restoring.new                being made by a restore; removed when the task is opened
 //!         idle-since                   present while the task is elsewhere; removed with the directory after the delay
 //!     <task>.damaged/                  the last damaged state of a task, kept to be looked at
 //! ```
 
 pub mod directory;
+mod ingest;
 pub mod manifest;
 pub mod offline;
 pub mod options;

@@ -6,6 +6,7 @@ use rocksdb::{
     BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, InfoLogger, LogLevel, Options, WriteBufferManager,
 };
 
+use crate::adapters::rocks::ingest::Slots;
 use crate::runtime::operations::access::StateMemory;
 
 /// Write-ahead log a database may hold before it flushes what lies in it: bounds the disk, and what an open has to read again.
@@ -65,6 +66,7 @@ pub struct Resources {
     database: Options,
     store: Options,
     stale_after: Duration,
+    slots: Slots,
 }
 
 impl Resources {
@@ -82,7 +84,7 @@ impl Resources {
             WriteBufferManager::new_write_buffer_manager_with_cache(settings.write_buffer_bytes, allow_stall, cache.clone());
         let database = database(settings, &write_buffers);
         let store = store(settings, &cache);
-        Self { cache, write_buffers, database, store, stale_after: settings.stale_after }
+        Self { cache, write_buffers, database, store, stale_after: settings.stale_after, slots: Slots::default() }
     }
 
     /// Files that were not written for so long are not used.
@@ -101,6 +103,11 @@ impl Resources {
     #[must_use]
     pub fn store(&self) -> &Options {
         &self.store
+    }
+
+    /// How many table files may be made at the same time.
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
     }
 
     /// Memory in use.

@@ -1,9 +1,11 @@
 //! The stores of one task in one RocksDB.
 //!
 //! A store's writes and the changelog offset that they correspond to go to disk in one batch, so the two never part: after any
-//! crash the files are at some offset of the past, and the changelog has the rest.
+//! crash the files are at some offset of the past, and the changelog has the rest. Only a restore writes entries first and the offset
+//! behind them (see `ingest`), and no one reads them before it is done: it begins once more where the offset says.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +13,12 @@ use std::time::Duration;
 use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode, WriteBatch};
 
 use crate::adapters::rocks::directory::{Directory, Entered, failed};
+use crate::adapters::rocks::ingest::{self, Ingestion, Target};
 use crate::adapters::rocks::manifest::{self, Manifest};
 use crate::adapters::rocks::options::Resources;
 use crate::adapters::rocks::readers::{Opened, Shared};
 use crate::engine::record::Offset;
+use crate::runtime::bulk::Bulk;
 use crate::runtime::ports::{Store, StoreError, TaskStores};
 
 /// In the default column family: `position/<store id>` → the changelog offset, 8 bytes big-endian.
@@ -25,6 +29,8 @@ const COLUMN: &str = "store/";
 pub(super) const DAMAGED: &str = "damaged";
 /// After a disk was full: room that must be there before the database is opened again, bytes.
 const ROOM_TO_REOPEN: u64 = 4 << 20;
+/// What a restore brings is written as a file of its own from this size on, bytes. Less of it goes the way of all writes.
+const WORTH_A_FILE_BYTES: usize = 512 << 10;
 
 /// A task's stores: a column family each.
 pub struct RocksStore {
@@ -36,6 +42,10 @@ pub struct RocksStore {
     task: String,
     opened: Arc<Opened>,
     shared: Arc<Shared>,
+    /// What a restore brought and is being written.
+    ingestion: Option<Ingestion>,
+    /// The disk was full while that was written: the database is to be opened again before anything else is written.
+    was_full: bool,
     /// Dropped last: until the database is closed, the directory is in use.
     entered: Entered,
 }
@@ -81,7 +91,8 @@ impl RocksStore {
         let found = prepared.and_then(|()| open_database(&entered.path, &resources, &names));
         let db = Arc::new(found.map_err(|error| noted(error, &entered.path))?);
         let shared = opened.add(task.task, &entered.path, Arc::clone(&db));
-        Ok(Self { db: Some(db), names, resources, task: task.task.to_owned(), opened, shared, entered })
+        let (task, ingestion, was_full) = (task.task.to_owned(), None, false);
+        Ok(Self { db: Some(db), names, resources, task, opened, shared, ingestion, was_full, entered })
     }
 
     fn db(&self) -> Result<&DB, StoreError> {
@@ -124,6 +135,30 @@ impl RocksStore {
         Ok(batch)
     }
 
+    /// Waits until all is written that a restore brought.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let Some(ingestion) = self.ingestion.take() else { return Ok(()) };
+        let path = self.entered.path.display();
+        match ingestion.end() {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
+                let error = self.error("restore", &error);
+                self.was_full = matches!(error, StoreError::Full(_));
+                Err(error)
+            }
+            None => Err(StoreError::Io(format!("restore {path}: the thread that wrote it has panicked"))),
+        }
+    }
+
+    /// Ready to be written.
+    fn ready(&mut self) -> Result<(), StoreError> {
+        self.settle()?;
+        if self.db.is_none() || self.was_full {
+            self.reopen()?;
+        }
+        Ok(())
+    }
+
     /// After the disk was full, RocksDB refuses all writes until it is opened again.
     fn reopen(&mut self) -> Result<(), StoreError> {
         let path = &self.entered.path;
@@ -137,6 +172,7 @@ impl RocksStore {
         let db = Arc::new(open_database(path, &self.resources, &self.names).map_err(|error| noted(error, path))?);
         self.shared.set(Some(Arc::clone(&db)));
         self.db = Some(db);
+        self.was_full = false;
         Ok(())
     }
 }
@@ -144,6 +180,8 @@ impl RocksStore {
 impl Drop for RocksStore {
     /// No reader keeps the database open: whoever opens it next finds it closed.
     fn drop(&mut self) {
+        // What could not be written is read again.
+        self.settle().ok();
         self.opened.remove(&self.task);
         self.shared.set(None);
     }
@@ -166,6 +204,7 @@ fn check_age(path: &Path, stale_after: Duration) -> Result<(), StoreError> {
 impl Store for RocksStore {
     fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
         value.clear();
+        self.settle()?;
         let db = self.db()?;
         let found = db.get_pinned_cf(self.column(db, store)?, key).map_err(|error| self.error("read", &error))?;
         if let Some(found) = &found {
@@ -179,9 +218,7 @@ impl Store for RocksStore {
         batch: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>,
         positions: &[(usize, Offset)],
     ) -> Result<(), StoreError> {
-        if self.db.is_none() {
-            self.reopen()?;
-        }
+        self.ready()?;
         let batch = self.batch(batch, positions)?;
         // Encoded column families and keys: good for the database as it will be opened again, too.
         let again = WriteBatch::from_data(batch.data());
@@ -194,7 +231,40 @@ impl Store for RocksStore {
         }
     }
 
+    fn restore(&mut self, store: usize, mut bulk: Bulk, offsets: Range<Offset>) -> Result<Option<Bulk>, StoreError> {
+        if !self.restored()? {
+            return Ok(Some(bulk));
+        }
+        if bulk.bytes() < WORTH_A_FILE_BYTES {
+            bulk.sort();
+            self.write(&mut bulk.sorted().map(|(key, value)| (store, key, value)), &[(store, offsets.end)])?;
+            return Ok(None);
+        }
+        self.ready()?;
+        let (Some(db), Some(names)) = (&self.db, self.names.get(store)) else {
+            return Err(StoreError::Io(format!("{} has no store {store}", self.entered.path.display())));
+        };
+        let target =
+            Target { db: Arc::clone(db), path: self.entered.path.clone(), column: names.column.clone(), position: names.position.clone() };
+        match Ingestion::begin(&self.resources, target, bulk, offsets.start, offsets.end)? {
+            Ok(begun) => {
+                self.ingestion = Some(begun);
+                Ok(None)
+            }
+            Err(bulk) => Ok(Some(bulk)),
+        }
+    }
+
+    fn restored(&mut self) -> Result<bool, StoreError> {
+        if self.ingestion.as_ref().is_some_and(|it| !it.has_ended()) {
+            return Ok(false);
+        }
+        self.settle()?;
+        Ok(true)
+    }
+
     fn positions(&mut self) -> Result<Vec<Option<Offset>>, StoreError> {
+        self.settle()?;
         let db = self.db()?;
         let position = |names: &Names| {
             let found = db.get_pinned(&names.position).map_err(|error| self.error("read", &error))?;
@@ -209,6 +279,7 @@ impl Store for RocksStore {
     }
 
     fn scan(&mut self, store: usize, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.settle()?;
         let db = self.db()?;
         for item in db.iterator_cf(self.column(db, store)?, IteratorMode::From(from, Direction::Forward)) {
             let (key, value) = item.map_err(|error| self.error("read", &error))?;
@@ -220,6 +291,7 @@ impl Store for RocksStore {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
+        self.settle()?;
         let sync = true;
         self.db()?.flush_wal(sync).map_err(|error| self.error("write", &error))
     }
@@ -254,6 +326,7 @@ fn files(path: &Path) -> std::io::Result<Vec<String>> {
 }
 
 fn open_database(path: &Path, resources: &Resources, names: &[Names]) -> Result<DB, StoreError> {
+    ingest::clean(path);
     let columns = names.iter().map(|it| (it.column.as_str(), resources.store().clone()));
     DB::open_cf_with_opts(resources.database(), path, columns).map_err(|error| store_error("open", path, &error))
 }

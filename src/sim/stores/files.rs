@@ -1,10 +1,11 @@
 //! What the disk has of one task: its entries, what undoes the batches that are not synced yet, and what is wrong with it.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use crate::engine::plan::StorePlan;
 use crate::engine::record::Offset;
+use crate::runtime::bulk::Bulk;
 use crate::runtime::ports::{StoreError, TaskStores};
 use crate::sim::random::Random;
 
@@ -24,6 +25,8 @@ pub(super) struct Files {
     contents: Vec<Contents>,
     /// For each batch that is not synced, what was there before it.
     unsynced: Vec<Vec<Undo>>,
+    /// What a restore brought and is under way.
+    taken: Option<Taken>,
     /// Whose handle has them open.
     pub(super) holder: Option<u64>,
     damage: Vec<Damage>,
@@ -38,6 +41,14 @@ pub(super) struct Files {
 struct Contents {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     position: Option<Offset>,
+}
+
+/// Entries of a store, and the offsets that they come from.
+#[derive(Debug)]
+struct Taken {
+    store: usize,
+    bulk: Bulk,
+    offsets: Range<Offset>,
 }
 
 /// What was there before a write.
@@ -64,6 +75,7 @@ impl Files {
             fingerprint: task.plan.fingerprint.clone(),
             contents: vec![Contents::default(); task.plan.stores.len()],
             unsynced: Vec::new(),
+            taken: None,
             holder: None,
             damage: Vec::new(),
             found: None,
@@ -160,6 +172,50 @@ impl Files {
         }
         self.unsynced.push(undo);
         Ok(())
+    }
+
+    /// Begins to write what a restore brought.
+    pub(super) fn take(&mut self, store: usize, bulk: Bulk, offsets: Range<Offset>) -> Result<(), StoreError> {
+        self.of(store)?;
+        self.taken = Some(Taken { store, bulk, offsets });
+        Ok(())
+    }
+
+    pub(super) fn is_taking(&self) -> bool {
+        self.taken.is_some()
+    }
+
+    /// Ends it: nothing of it is there when there is no room.
+    pub(super) fn settle(&mut self, room: Result<(), StoreError>) -> Result<(), StoreError> {
+        let Some(taken) = self.taken.take() else { return Ok(()) };
+        room?;
+        let (store, end) = (taken.store, taken.offsets.end);
+        self.write_entries(taken);
+        // As any position: a power loss may take it back, but not the entries.
+        self.write(&mut std::iter::empty(), &[(store, end)])
+    }
+
+    /// The process is gone while it wrote what a restore brought: that is there or not, by chance, and its position is not.
+    pub(super) fn lose_process(&mut self) {
+        if let Some(taken) = self.taken.take_if(|it| it.offsets.end % 2 == 0) {
+            self.write_entries(taken);
+        }
+        self.taken = None;
+    }
+
+    /// Durable at once, as is what was written before; with some position if there is none.
+    fn write_entries(&mut self, taken: Taken) {
+        let Taken { store, mut bulk, offsets } = taken;
+        let Some(Contents { entries, position }) = self.contents.get_mut(store) else { return };
+        position.get_or_insert(offsets.start);
+        self.unsynced.clear();
+        bulk.sort();
+        for (key, value) in bulk.sorted() {
+            match value {
+                Some(value) => entries.insert(key.to_vec(), value.to_vec()),
+                None => entries.remove(key),
+            };
+        }
     }
 
     /// What was written stays, whatever happens.

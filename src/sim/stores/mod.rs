@@ -6,9 +6,11 @@ mod files;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::record::Offset;
+use crate::runtime::bulk::Bulk;
 use crate::runtime::operations::access::{StateReader, StoreSize};
 use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
 use crate::sim::random::Random;
@@ -34,9 +36,13 @@ impl SimStores {
         Self::default()
     }
 
-    /// The process is killed: its handles are dead and its locks are given back. The disk has all that was written.
+    /// The process is killed: its handles are dead and its locks are given back. The disk has all that was written; what a restore brought
+    /// and was under way, not at all or without its position.
     pub fn crash(&self) {
-        self.disk().tasks.values_mut().for_each(|it| it.holder = None);
+        for files in self.disk().tasks.values_mut() {
+            files.holder = None;
+            files.lose_process();
+        }
     }
 
     /// The machine loses power: as [`SimStores::crash`], and of each task some of the last batches that were not synced are lost.
@@ -187,10 +193,17 @@ impl SimStore {
         }
         done
     }
+
+    /// All that a restore brought is written.
+    fn settle(&self) -> Result<(), StoreError> {
+        let room = self.stores.disk().room();
+        self.with(|files| files.settle(room))
+    }
 }
 
 impl Drop for SimStore {
     fn drop(&mut self) {
+        self.settle().ok();
         if let Some(files) = self.stores.disk().tasks.get_mut(&self.task).filter(|it| it.holder == Some(self.handle)) {
             files.holder = None;
         }
@@ -199,6 +212,7 @@ impl Drop for SimStore {
 
 impl Store for SimStore {
     fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        self.settle()?;
         value.clear();
         self.with(|files| {
             let found = files.get(store, key)?;
@@ -212,19 +226,38 @@ impl Store for SimStore {
         batch: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>,
         positions: &[(usize, Offset)],
     ) -> Result<(), StoreError> {
+        self.settle()?;
         self.stores.disk().room()?;
         self.with(|files| files.write(batch, positions))
     }
 
+    fn restore(&mut self, store: usize, bulk: Bulk, offsets: Range<Offset>) -> Result<Option<Bulk>, StoreError> {
+        if !self.restored()? {
+            return Ok(Some(bulk));
+        }
+        self.with(|files| files.take(store, bulk, offsets))?;
+        Ok(None)
+    }
+
+    /// What is under way is written at the next look: so it meets what happens in between.
+    fn restored(&mut self) -> Result<bool, StoreError> {
+        let busy = self.with(|files| Ok(files.is_taking()))?;
+        self.settle()?;
+        Ok(!busy)
+    }
+
     fn positions(&mut self) -> Result<Vec<Option<Offset>>, StoreError> {
+        self.settle()?;
         self.with(|files| Ok(files.positions()))
     }
 
     fn scan(&mut self, store: usize, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.settle()?;
         self.with(|files| files.scan(store, from, entry))
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
+        self.settle()?;
         self.stores.disk().room()?;
         self.with(|files| Ok(files.sync()))
     }

@@ -80,6 +80,59 @@ fn a_full_disk_refuses_writes_and_openings_and_changes_nothing() {
 }
 
 #[test]
+fn what_a_restore_brought_is_never_behind_its_position_whatever_happens() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..SEEDS {
+        let mut random = Random::new(seed);
+        let mut stores = SimStores::new();
+        let mut store = open(&mut stores, false).unwrap();
+        put(&mut *store, "b", 1).unwrap();
+        store.flush().unwrap();
+        // Not synced, and in part to be overwritten.
+        put(&mut *store, "b", 2).unwrap();
+        put(&mut *store, "a", 3).unwrap();
+        let end = 5 + i64::from(random.chance(500));
+        assert!(store.restore(0, bulk(&["b", "c"]), 3..end).unwrap().is_none());
+        let looks = random.index(3);
+        if looks != 0 {
+            assert!(store.restore(0, bulk(&["d"]), end..9).unwrap().is_some(), "given back");
+        }
+        if looks == 2 {
+            assert!(store.restored().unwrap());
+        }
+        if random.chance(500) {
+            stores.crash();
+        } else {
+            stores.power_loss(&mut random);
+        }
+        let (left, position) = (text(&stores), stores.positions(TASK).unwrap()[0].unwrap());
+        assert!(position < 3 || left.contains('a'), "seed {seed}: {left} at {position}");
+        assert!(position < end || left == "abc", "seed {seed}: {left} at {position}");
+        assert!(looks == 0 || left == "abc" && 3 <= position, "seed {seed}: {left} at {position}: files are durable, and what was before");
+        seen.insert((left, position));
+    }
+    for (left, position) in [("b", 1), ("ab", 3), ("abc", 3), ("abc", 5), ("abc", 6)] {
+        assert!(seen.contains(&(left.to_owned(), position)), "{left} at {position}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_while_a_restore_is_written_loses_what_it_brought() {
+    let mut stores = SimStores::new();
+    let mut store = open(&mut stores, false).unwrap();
+    put(&mut *store, "a", 1).unwrap();
+    assert!(store.restore(0, bulk(&["b"]), 1..2).unwrap().is_none());
+    stores.fill(true);
+    assert!(matches!(store.restored(), Err(StoreError::Full(_))));
+    assert_eq!(store.positions().unwrap(), [Some(1)]);
+    stores.fill(false);
+    assert!(store.restored().unwrap());
+    assert!(store.restore(0, bulk(&["b"]), 1..2).unwrap().is_none());
+    drop(store);
+    assert_eq!((outcome(&mut stores), stores.positions(TASK)), ("ab".to_owned(), Some(vec![Some(2)])));
+}
+
+#[test]
 fn damage_is_told_where_it_is_read_and_from_then_on_and_no_value_is_wrong() {
     let (mut by_get, mut by_scan, mut by_open) = (0, 0, 0);
     for seed in 0..SEEDS {
@@ -180,6 +233,12 @@ fn open(stores: &mut SimStores, fresh: bool) -> Result<Box<dyn Store>, StoreErro
 
 fn put(store: &mut dyn Store, key: &str, position: Offset) -> Result<(), StoreError> {
     store.write(&mut [(0, key.as_bytes(), Some(key.as_bytes()))].into_iter(), &[(0, position)])
+}
+
+fn bulk(keys: &[&str]) -> Bulk {
+    let mut bulk = Bulk::default();
+    keys.iter().for_each(|it| bulk.push(it.as_bytes(), Some(it.as_bytes())));
+    bulk
 }
 
 fn plan() -> Subtopology {
