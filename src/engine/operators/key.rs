@@ -3,6 +3,8 @@
 //! A repartition record's value: format (1 byte), layout fingerprint (4), event id (16), event time (varint), its text, place
 //! (varint), then the slots of the layout in order.
 
+use std::borrow::Cow;
+
 use super::{Flow, Halt, Way, halt};
 use crate::engine::codec;
 use crate::engine::expr::{Expr, eval};
@@ -72,7 +74,7 @@ pub fn read<'r>(value: Option<&'r [u8]>, layout: &Layout, slots: &mut [Value<'r>
     let timestamp = codec::read_text(&mut bytes).ok_or_else(damaged)?;
     let place = codec::read_int(&mut bytes).and_then(|it| u32::try_from(it).ok()).ok_or_else(damaged)?;
     for (_, slot, of) in &layout.fields {
-        let value = codec::read_value(&mut bytes, of).map_err(|it| it.to_string())?;
+        let value = codec::read_value_as(&mut bytes, of, Cow::Borrowed).ok_or_else(|| codec::malformed(of).to_string())?;
         if let Some(place) = slots.get_mut(usize::from(*slot)) {
             *place = value;
         }
