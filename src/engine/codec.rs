@@ -25,7 +25,7 @@ pub struct Malformed(pub String);
 /// Appends a value of the type. A value that does not fit the type is written as null would be; the checker rules that out.
 pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
     if let Type::Optional(inner) = of {
-        if *value == Value::Null {
+        if value.is_null() {
             into.push(0);
             return;
         }
@@ -52,14 +52,15 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
 /// When the bytes are not what the type says.
 #[inline]
 pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malformed> {
-    read_of_type(bytes, of).ok_or_else(|| Malformed(of.to_string()))
+    read_value_as(bytes, of, Cow::Borrowed).ok_or_else(|| malformed(of))
 }
 
-fn read_of_type<'b>(bytes: &mut &'b [u8], of: &Type) -> Option<Value<'b>> {
+/// The same, when text is to be held in another way; `None`: the bytes are not what the type says.
+pub fn read_value_as<'b, 'v>(bytes: &mut &'b [u8], of: &Type, text: impl Fn(&'b str) -> Cow<'v, str> + Copy) -> Option<Value<'v>> {
     Some(match of {
         Type::Optional(inner) => match next(bytes)? {
             0 => Value::Null,
-            1 => read_of_type(bytes, inner)?,
+            1 => read_value_as(bytes, inner, text)?,
             _ => return None,
         },
         Type::Null => return (next(bytes)? == 0).then_some(Value::Null),
@@ -73,11 +74,17 @@ fn read_of_type<'b>(bytes: &mut &'b [u8], of: &Type) -> Option<Value<'b>> {
             *bytes = rest;
             Value::Money(Money { amount, currency: Currency(*letters) })
         }
-        Type::String => Value::Str(Cow::Borrowed(read_text(bytes)?)),
-        Type::List => Value::Json(Cow::Borrowed(read_text(bytes)?)),
+        Type::String => Value::Str(text(read_text(bytes)?)),
+        Type::List => Value::Json(text(read_text(bytes)?)),
         Type::Uuid => Value::Uuid(u128::from_be_bytes(take(bytes, 16)?.try_into().ok()?)),
         Type::Record(_) => return None,
     })
+}
+
+/// What is wrong with bytes that are not of the type.
+#[cold]
+pub fn malformed(of: &Type) -> Malformed {
+    Malformed(of.to_string())
 }
 
 /// Appends a part of a state key.
@@ -119,7 +126,7 @@ pub fn read_key(bytes: &mut &[u8], of: &Type) -> Result<Value<'static>, Malforme
         Type::String => read_escaped(bytes).map(|it| Value::Str(Cow::Owned(it))),
         Type::Decimal | Type::Money | Type::List | Type::Record(_) | Type::Null | Type::Optional(_) => None,
     };
-    read.ok_or_else(|| Malformed(of.to_string()))
+    read.ok_or_else(|| malformed(of))
 }
 
 /// Appends bytes behind their length.
@@ -271,6 +278,9 @@ fn read_short(bytes: &mut &[u8]) -> Option<u64> {
     Some(bytes_to_groups(taken & !GOES_ON))
 }
 
+/// Appends a number of any length. Kept apart, as the way back is: who calls it for a long number does not have its work for all others.
+#[cold]
+#[inline(never)]
 fn write_unsigned(mut number: u128, into: &mut Vec<u8>) {
     while 0x80 <= number {
         into.push(low_bits(number) | 0x80);
@@ -297,6 +307,8 @@ fn bytes_to_groups(word: u64) -> u64 {
     word & 0x0FFF_FFFF | (word & 0x0FFF_FFFF << 32) >> 4
 }
 
+#[cold]
+#[inline(never)]
 fn read_unsigned(bytes: &mut &[u8]) -> Option<u128> {
     let mut number = 0;
     for shift in (0..128).step_by(7) {

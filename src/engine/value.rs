@@ -105,6 +105,13 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Whether it is nothing.
+    #[inline]
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
     /// The same value, owning its text.
     #[inline]
     #[must_use]

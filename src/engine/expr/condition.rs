@@ -52,7 +52,7 @@ impl Condition {
             };
             let Some(test) = self.tests.get(index) else { return Ok(false) };
             let is = match &test.that {
-                Comparison::IsNull(slot) => *eval::slot_value(*slot, slots) == Value::Null,
+                Comparison::IsNull(slot) => eval::slot_value(*slot, slots).is_null(),
                 Comparison::IsText(slot, text) => matches!(eval::slot_value(*slot, slots), Value::Str(it) if it == text),
                 Comparison::Other(expr) => eval::truth(expr, slots)?,
             };

@@ -30,7 +30,7 @@ pub(super) fn fill<'r>(text: &'r str, schema: &ObjectSchema, slots: &mut [Value<
     }
     match (filling.event_id, filling.timestamp, filling.major) {
         (Some(event_id), Some((timestamp, micros)), Some(major)) => {
-            Ok(Filled { envelope: Envelope { event_id, timestamp, micros }, major })
+            Ok(Filled { envelope: Envelope { event_id, timestamp: timestamp.into(), micros }, major })
         }
         // The schema has all of them as required, so this is not reached.
         _ => Err(Failure::at(code::MISSING_FIELD, "", "the envelope is not complete")),

@@ -5,8 +5,9 @@ pub mod encode;
 mod fill;
 mod instant;
 mod reader;
+mod text;
 
-use std::borrow::Cow;
+pub use text::Text;
 
 /// The envelope of an event: what derived events need of their cause.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +15,7 @@ pub struct Envelope<'r> {
     /// `eventId`.
     pub event_id: u128,
     /// `timestamp`, as it was written.
-    pub timestamp: Cow<'r, str>,
+    pub timestamp: Text<'r>,
     /// `timestamp`, microseconds since 1970.
     pub micros: i64,
 }

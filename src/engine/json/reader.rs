@@ -175,11 +175,7 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        // Borrowed from the highest bit of a byte that is less than what is taken from it: the lowest bit that is set is right, those
-        // above it may be wrong. None of the three has that bit by itself.
-        let borrows =
-            word.wrapping_sub(each(0x20)) | (word ^ each(b'"')).wrapping_sub(each(1)) | (word ^ each(b'\\')).wrapping_sub(each(1));
-        let special = borrows & !word & each(0x80);
+        let special = special(word);
         if special != 0 {
             return index * 8 + usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
         }
@@ -188,8 +184,17 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
+/// The highest bits of the bytes of a word that can't stand in a string as they are: the lowest bit that is set is right, those above it may
+/// be wrong.
+#[inline]
+pub(super) const fn special(word: u64) -> u64 {
+    // Borrowed from the highest bit of a byte that is less than what is taken from it. None of the three has that bit by itself.
+    let borrows = word.wrapping_sub(each(0x20)) | (word ^ each(b'"')).wrapping_sub(each(1)) | (word ^ each(b'\\')).wrapping_sub(each(1));
+    borrows & !word & each(0x80)
+}
+
 /// The same byte eight times.
-const fn each(byte: u8) -> u64 {
+pub(super) const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 

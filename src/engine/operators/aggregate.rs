@@ -1,5 +1,7 @@
 //! `aggregate`: folds the record into the state of its key.
 
+use std::borrow::Cow;
+
 use super::{Flow, Halt, Next, ended};
 use crate::engine::codec;
 use crate::engine::plan::{Aggregate, Step};
@@ -14,9 +16,8 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, aggregate: &Aggregate) -
     if flow.read_state(aggregate.store)? {
         let mut bytes = &flow.scratch.value[..];
         for ((_, of), slot) in store.value.iter().zip(&aggregate.state) {
-            let value = codec::read_value(&mut bytes, of)
-                .map_err(|it| ended(step, None, format!("the state of store `{}`: {it}", store.id)))?
-                .into_owned();
+            let value = codec::read_value_as(&mut bytes, of, |it| Cow::Owned(it.to_owned()))
+                .ok_or_else(|| ended(step, None, format!("the state of store `{}`: {}", store.id, codec::malformed(of))))?;
             if let Some(place) = flow.slots.get_mut(usize::from(*slot)) {
                 *place = value;
             }

@@ -15,7 +15,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, emit: &Emit) -> Result<N
     let mut output = flow.effects.output();
     if let Some(key) = &emit.key {
         let write = |key: &Value<'_>| {
-            if *key != Value::Null {
+            if !key.is_null() {
                 output.key(|it| encode::text(key, it));
             }
             Ok(())
@@ -30,7 +30,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, emit: &Emit) -> Result<N
             fault = Some(found);
         }
         it.extend_from_slice(&emit.middle);
-        encode::inner(&flow.envelope.timestamp, it);
+        flow.envelope.timestamp.write(it);
         it.extend_from_slice(&emit.tail);
     });
     for (name, value) in flow.record.headers {

@@ -3,11 +3,12 @@
 //! A repartition record's value: format (1 byte), layout fingerprint (4), event id (16), event time (varint), its text, place
 //! (varint), then the slots of the layout in order.
 
+use std::borrow::Cow;
+
 use super::{Flow, Halt, Way, halt};
 use crate::engine::codec;
 use crate::engine::expr::{Expr, eval};
-use crate::engine::json::Envelope;
-use crate::engine::json::encode;
+use crate::engine::json::{Envelope, Text, encode};
 use crate::engine::plan::{Layout, Step};
 use crate::engine::record::TopicId;
 use crate::engine::value::Value;
@@ -69,10 +70,10 @@ pub fn read<'r>(value: Option<&'r [u8]>, layout: &Layout, slots: &mut [Value<'r>
     }
     let event_id = codec::take(&mut bytes, 16).and_then(|it| it.try_into().ok()).map(u128::from_be_bytes).ok_or_else(damaged)?;
     let micros = codec::read_int(&mut bytes).ok_or_else(damaged)?;
-    let timestamp = codec::read_text(&mut bytes).ok_or_else(damaged)?;
+    let timestamp = codec::read_bytes(&mut bytes).and_then(Text::of).ok_or_else(damaged)?;
     let place = codec::read_int(&mut bytes).and_then(|it| u32::try_from(it).ok()).ok_or_else(damaged)?;
     for (_, slot, of) in &layout.fields {
-        let value = codec::read_value(&mut bytes, of).map_err(|it| it.to_string())?;
+        let value = codec::read_value_as(&mut bytes, of, Cow::Borrowed).ok_or_else(|| codec::malformed(of).to_string())?;
         if let Some(place) = slots.get_mut(usize::from(*slot)) {
             *place = value;
         }
@@ -80,5 +81,5 @@ pub fn read<'r>(value: Option<&'r [u8]>, layout: &Layout, slots: &mut [Value<'r>
     if !bytes.is_empty() {
         return Err(damaged());
     }
-    Ok((Envelope { event_id, timestamp: timestamp.into(), micros }, place))
+    Ok((Envelope { event_id, timestamp, micros }, place))
 }

@@ -18,7 +18,7 @@ use crate::engine::failure::{Failure, code};
 use crate::engine::json::Envelope;
 use crate::engine::plan::{Binding, Operator, Step, Subtopology};
 use crate::engine::record::{Millis, RecordRef};
-use crate::engine::state::overlay::Overlay;
+use crate::engine::state::overlay::{Overlay, Place};
 use crate::engine::state::{Committed, Key, StoreError};
 use crate::engine::task::effects::Effects;
 use crate::engine::value::Value;
@@ -67,6 +67,8 @@ pub struct Scratch {
     key: Vec<u8>,
     /// Of the key: it is asked for when state is read, and again when it is written.
     hash: u64,
+    /// Where the key was found.
+    place: Place,
     value: Vec<u8>,
 }
 
@@ -187,13 +189,15 @@ impl Flow<'_, '_> {
 
     /// Reads the value of the key in the scratch memory into the scratch memory; whether there is one.
     fn read_state(&mut self, store: usize) -> Result<bool, Halt> {
-        let Scratch { key, hash, value, .. } = &mut *self.scratch;
-        Ok(self.overlay.get(self.committed, store, Key::hashed(key, *hash), value)?)
+        let Scratch { key, hash, place, value, .. } = &mut *self.scratch;
+        let (exists, at) = self.overlay.locate(self.committed, store, Key::hashed(key, *hash), value)?;
+        *place = at;
+        Ok(exists)
     }
 
-    /// Writes the value in the scratch memory for the key there.
+    /// Writes the value in the scratch memory for the key there, which was read before.
     fn write_state(&mut self, store: usize) {
-        self.overlay.put(store, self.scratch.key(), Some(&self.scratch.value));
+        self.overlay.put_at(store, self.scratch.key(), self.scratch.place, Some(&self.scratch.value));
     }
 }
 

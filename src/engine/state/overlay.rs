@@ -32,6 +32,11 @@ struct Recent {
     limit_bytes: usize,
 }
 
+/// Where a key that was read stands in the open transaction, if it does: so that it is not looked for again when it is written. Holds until
+/// something is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place(Option<usize>);
+
 /// Where bytes begin and end.
 type Span = (usize, usize);
 
@@ -70,28 +75,37 @@ impl Overlay {
     /// # Errors
     /// When the store on disk fails.
     pub fn get(&mut self, committed: &mut dyn Committed, store: usize, key: Key<'_>, value: &mut Vec<u8>) -> Result<bool, StoreError> {
-        let Some(view) = self.stores.get_mut(store) else { return Ok(false) };
-        for entries in [&view.open, &view.sealed, &view.recent.young] {
-            if let Some(found) = entries.get(key) {
-                return Ok(copy(found, value));
-            }
+        self.locate(committed, store, key, value).map(|(exists, _)| exists)
+    }
+
+    /// Reads a key; whether there is a value, and where to write the next one.
+    ///
+    /// # Errors
+    /// When the store on disk fails.
+    pub fn locate(
+        &mut self,
+        committed: &mut dyn Committed,
+        store: usize,
+        key: Key<'_>,
+        value: &mut Vec<u8>,
+    ) -> Result<(bool, Place), StoreError> {
+        let Some(view) = self.stores.get_mut(store) else { return Ok((false, Place(None))) };
+        if let Some(index) = view.open.find(key) {
+            return Ok((copy(view.open.value(index), value), Place(Some(index))));
         }
-        if let Some(found) = view.recent.old.get(key) {
-            let exists = copy(found, value);
-            view.recent.insert(key, exists.then_some(value));
-            return Ok(exists);
-        }
-        let exists = committed.get(store, key.bytes(), value)?;
-        if exists {
-            view.recent.insert(key, Some(value));
-        }
-        Ok(exists)
+        view.get(committed, store, key, value).map(|exists| (exists, Place(None)))
     }
 
     /// Writes a key for the record under way; `None` deletes.
     pub fn put(&mut self, store: usize, key: Key<'_>, value: Option<&[u8]>) {
+        let place = self.stores.get(store).map_or(Place(None), |it| Place(it.open.find(key)));
+        self.put_at(store, key, place, value);
+    }
+
+    /// The same, for a key that was located.
+    pub fn put_at(&mut self, store: usize, key: Key<'_>, Place(place): Place, value: Option<&[u8]>) {
         let Some(View { open, .. }) = self.stores.get_mut(store) else { return };
-        match open.find(key) {
+        match place {
             Some(index) => {
                 self.undo.note(store, index, open.value(index));
                 open.replace(index, value);
@@ -176,6 +190,27 @@ impl Overlay {
             view.recent.young.clear();
             view.recent.old.clear();
         }
+    }
+}
+
+impl View {
+    /// Reads a key that is not in the open transaction; whether there is a value.
+    fn get(&mut self, committed: &mut dyn Committed, store: usize, key: Key<'_>, value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        for entries in [&self.sealed, &self.recent.young] {
+            if let Some(found) = entries.get(key) {
+                return Ok(copy(found, value));
+            }
+        }
+        if let Some(found) = self.recent.old.get(key) {
+            let exists = copy(found, value);
+            self.recent.insert(key, exists.then_some(value));
+            return Ok(exists);
+        }
+        let exists = committed.get(store, key.bytes(), value)?;
+        if exists {
+            self.recent.insert(key, Some(value));
+        }
+        Ok(exists)
     }
 }
 

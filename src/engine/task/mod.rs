@@ -155,7 +155,7 @@ impl Task {
         if let Some(probe) = &mut probe {
             probe.enter(dead_letter::DECODE);
         }
-        let plan = Arc::clone(&self.plan);
+        let plan = &*self.plan;
         let mut slots: Vec<Value<'r>> = std::mem::take(&mut self.slots);
         slots.resize_with(usize::from(plan.slots), || Value::Null);
         let (event, envelope, place) = match &plan.decode {
@@ -176,7 +176,7 @@ impl Task {
         let event_time = envelope.micros.div_euclid(1000);
         let stream_time = self.stream_time.max(counted(&envelope, &record));
         let mut flow = Flow {
-            plan: &plan,
+            plan,
             record,
             event,
             envelope,
