@@ -11,6 +11,7 @@ use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
+use crate::adapters::rocks::side_by_side::SideBySide;
 use crate::cli::application::{self, LOOK_EVERY, Options, Site};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::run::null;
@@ -76,6 +77,10 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
         access: Arc::new(KafkaAccess::new(&clients)),
         clock: Box::new(clock),
         server: Some(server),
+        prepare_reports: {
+            let settings = settings.clone();
+            Box::new(move || prepare_reports(&settings))
+        },
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
     application::run(settings, site, options, stop)
@@ -130,7 +135,7 @@ impl Worlds for KafkaWorlds {
     fn world(&self, worker: usize) -> Result<World, Error> {
         let log = KafkaLog::new(&self.clients, self.topics.clone(), worker)?;
         let (report, board) = (Arc::clone(&self.report), Arc::clone(&self.board));
-        Ok(World { worker, log: Box::new(log), stores: Box::new(self.stores.clone()), clock: self.clock(), report, board })
+        Ok(World { worker, log: Box::new(log), stores: Box::new(SideBySide::new(self.stores.clone())), clock: self.clock(), report, board })
     }
 
     fn clock(&self) -> Box<dyn Clock> {
@@ -159,7 +164,6 @@ fn prepare_topics(
                 if let Some(fault) = faults(&states) {
                     return Err(fault);
                 }
-                prepare_reports(settings, &mut *admin);
                 return Ok(Some(states));
             }
             Err(AdminError::Unreachable(_)) => {
@@ -180,11 +184,11 @@ fn prepare_topics(
 }
 
 /// The topic of lag reports. An application runs without it, too.
-fn prepare_reports(settings: &Settings, admin: &mut dyn Admin) {
-    if settings.lag_report_interval.is_zero() {
-        return;
-    }
-    if let Err(error) = reporter::prepare(admin, &settings.application_id, settings.replication_factor) {
+fn prepare_reports(settings: &Settings) {
+    let made = cluster::connect(settings).map_err(|it| it.message).and_then(|mut admin| {
+        reporter::prepare(&mut *admin, &settings.application_id, settings.replication_factor).map_err(|it| it.to_string())
+    });
+    if let Err(error) = made {
         tracing::warn!("the topic of lag reports can't be created: {error}");
     }
 }
