@@ -33,6 +33,8 @@ const INIT_STEP: Duration = Duration::from_millis(50);
 const INIT_CLIENTS_MAX: usize = 5;
 /// How long the coordinators may take to note the offsets, each time.
 const OFFSETS_WAIT: Duration = Duration::from_secs(10);
+/// How long records are sent beside the offsets, before their sending is part of the commit.
+const FLUSH_AHEAD: Duration = Duration::from_millis(100);
 /// How often a step of the commit is made again when the client says that it may.
 const TRIES: usize = 5;
 /// How long a commit under way is awaited before an abort, and how long an abort may take.
@@ -208,8 +210,13 @@ impl Committer {
 
     fn commit(&self, work: &Work) -> Result<(), LogError> {
         if !work.offsets.is_empty() {
-            again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
-                .map_err(|it| log_error(&it, "add the consumed offsets"))?;
+            // Records and offsets go to the brokers side by side.
+            let added = std::thread::scope(|scope| {
+                // Without a thread for it they go with the commit.
+                drop(std::thread::Builder::new().name("flush".to_owned()).spawn_scoped(scope, || self.client.flush(FLUSH_AHEAD)));
+                again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
+            });
+            added.map_err(|it| log_error(&it, "add the consumed offsets"))?;
             fail_point(fail_point::AFTER_OFFSETS);
         }
         // A bound would leave the outcome unknown.

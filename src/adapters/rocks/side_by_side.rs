@@ -42,8 +42,10 @@ impl Stores for SideBySide {
         };
         let ahead = thread::scope(|scope| {
             let openers: Vec<_> = tasks.chunks(share).map(|part| (part, self.stores.clone())).collect();
-            let openers: Vec<_> = openers.into_iter().map(|(part, stores)| scope.spawn(move || open(part, stores))).collect();
-            // What a thread that panicked had not opened is opened when it is asked for.
+            // What no thread has opened is opened when it is asked for.
+            let spawn =
+                |(part, stores)| thread::Builder::new().name("open".to_owned()).spawn_scoped(scope, move || open(part, stores)).ok();
+            let openers: Vec<_> = openers.into_iter().filter_map(spawn).collect();
             openers.into_iter().filter_map(|it| it.join().ok()).flatten().collect()
         });
         self.ahead = ahead;
