@@ -139,6 +139,7 @@ impl LocalState for Shadows {
 fn limits() -> Limits {
     Limits {
         commit_interval: Duration::from_millis(2),
+        commit_interval_min: Duration::from_millis(2),
         commit_max_bytes: 1 << 20,
         buffer_max_bytes: 1 << 20,
         poll_max_records: 100,

@@ -250,6 +250,29 @@ fn an_idle_worker_stands_behind_the_last_control_record_and_commits_that_once() 
 }
 
 #[test]
+fn a_commit_comes_early_when_little_is_left_to_be_read() {
+    let driver = TopologyDriver::new(counting(), 1, NOW);
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    let mut committed_after = |ms, rounds| {
+        driver.clock.advance(std::time::Duration::from_millis(ms));
+        (0..rounds).for_each(|_| worker.round().unwrap());
+        let mut sources = worker.tasks().sources.iter();
+        sources.find(|(tp, _)| tp.topic == TopicId(0)).and_then(|(_, it)| it.committed)
+    };
+    send(&driver, event(0, "a", 1));
+    assert_eq!(committed_after(0, 10), Some(1), "long after the last commit");
+    send(&driver, event(1, "a", 1));
+    assert_eq!(committed_after(19, 10), Some(1), "not so soon again");
+    assert_eq!(committed_after(1, 10), Some(2), "the least interval is over");
+    // A round takes 100 records: more than that are left behind the first one.
+    (2..302).for_each(|id| send(&driver, event(id, "a", 1)));
+    assert_eq!(committed_after(20, 2), Some(2), "much is left to be read");
+    assert!(committed_after(0, 10) > Some(200), "little is left to be read");
+}
+
+#[test]
 fn lost_state_is_restored_from_the_changelog() {
     let driver = TopologyDriver::new(counting(), 2, NOW);
     send(&driver, event(1, "a", 3));

@@ -57,6 +57,8 @@ pub struct Site {
     pub clock: Box<dyn Clock>,
     /// HTTP, until the end.
     pub server: Option<Server>,
+    /// Makes what lag reports need: they are asked for after the workers have started.
+    pub prepare_reports: Box<dyn FnOnce() + Send>,
     /// Removes the state of tasks that moved away; called now and then with the time.
     pub clean: Box<dyn FnMut(Millis)>,
 }
@@ -92,7 +94,8 @@ pub fn run(settings: &Settings, mut site: Site, options: Options, stop: &Stop) -
     });
     let running =
         application.start(&site.worlds, stop).map_err(|it| Failure::new(Exit::FAILED, format!("no thread for a worker: {it}")))?;
-    let reporting = Reporting::start(settings, &site)?;
+    let prepare = std::mem::replace(&mut site.prepare_reports, Box::new(|| {}));
+    let reporting = Reporting::start(settings, &site, prepare)?;
     let ended = wait(running, &*site.clock, &mut *site.clean);
     reporting.end(&*site.clock);
     (site.report)(&Change::Ended { records: ended.records, committed: ended.how == Some(Ended::Clean) });
@@ -134,7 +137,7 @@ struct Reporting {
 }
 
 impl Reporting {
-    fn start(settings: &Settings, site: &Site) -> Result<Self, Failure> {
+    fn start(settings: &Settings, site: &Site, prepare: Box<dyn FnOnce() + Send>) -> Result<Self, Failure> {
         let stop = Stop::default();
         if settings.lag_report_interval.is_zero() {
             return Ok(Self { thread: None, stop });
@@ -146,7 +149,10 @@ impl Reporting {
         };
         let reporter = Reporter::new(about, Arc::clone(&site.plan), Arc::clone(&site.board), Arc::clone(&site.access));
         let (interval, clock, told) = (settings.lag_report_interval, site.worlds.clock(), Arc::clone(&stop));
-        let thread = Builder::new().name("lag".to_owned()).spawn(move || reporter.run(interval, &*clock, &told));
+        let thread = Builder::new().name("lag".to_owned()).spawn(move || {
+            prepare();
+            reporter.run(interval, &*clock, &told);
+        });
         let thread = thread.map_err(|it| Failure::new(Exit::FAILED, format!("no thread for lag reports: {it}")))?;
         Ok(Self { thread: Some(thread), stop })
     }
@@ -193,6 +199,7 @@ pub fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Opt
     let tasks: i32 = plan.subtopologies.iter().filter(|it| !it.stores.is_empty()).map(count).sum();
     Limits {
         commit_interval: settings.commit_interval,
+        commit_interval_min: settings.commit_interval_min,
         commit_max_bytes: bytes(settings.commit_max_bytes),
         buffer_max_bytes: bytes(settings.buffer_max_bytes),
         poll_max_records: bytes(settings.poll_max_records),

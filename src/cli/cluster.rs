@@ -28,7 +28,7 @@ pub fn reach(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
 ///
 /// # Errors
 /// When the client refuses its properties.
-pub fn connect(settings: &Settings) -> Result<Box<dyn Admin>, Failure> {
+pub fn connect(settings: &Settings) -> Result<Box<dyn Admin + Send>, Failure> {
     let admin = KafkaAdmin::new(&clients(settings, "admin")).map_err(|it| Failure::new(Exit::CONFIGURATION, it.to_string()))?;
     Ok(Box::new(admin))
 }

@@ -11,6 +11,7 @@ use crate::adapters::kafka::{ClientSettings, KafkaAccess, KafkaAdmin, KafkaLog};
 use crate::adapters::rocks::RocksStores;
 use crate::adapters::rocks::directory::Directory;
 use crate::adapters::rocks::options::RocksSettings;
+use crate::adapters::rocks::side_by_side::SideBySide;
 use crate::cli::application::{self, LOOK_EVERY, Options, Site};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::run::null;
@@ -55,7 +56,7 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
     let known = Arc::new(OnceLock::new());
     // Before Kafka is waited for: whoever probes is told that it is.
     let server = http::start(settings, view(settings, &plan, &stores, &board, &instance, &known))?;
-    let Some(states) = prepare_topics(settings, &plan, options, stop, &clock)? else { return Ok(Exit::OK) };
+    let Some((states, admin)) = prepare_topics(settings, &plan, options, stop, &clock)? else { return Ok(Exit::OK) };
     let partitions: Vec<i32> = states.iter().map(|it| it.found.unwrap_or(0)).collect();
     let partitions = known.get_or_init(|| partitions).clone();
     let clients = cluster::clients(settings, &instance);
@@ -76,6 +77,10 @@ pub fn run(settings: &Settings, plan: &Plan, options: Options, stop: &Stop) -> R
         access: Arc::new(KafkaAccess::new(&clients)),
         clock: Box::new(clock),
         server: Some(server),
+        prepare_reports: {
+            let (id, replication) = (settings.application_id.clone(), settings.replication_factor);
+            Box::new(move || prepare_reports(&id, replication, admin))
+        },
         clean: Box::new(move |now| clean(&directory, &open, delay, now)),
     };
     application::run(settings, site, options, stop)
@@ -130,7 +135,7 @@ impl Worlds for KafkaWorlds {
     fn world(&self, worker: usize) -> Result<World, Error> {
         let log = KafkaLog::new(&self.clients, self.topics.clone(), worker)?;
         let (report, board) = (Arc::clone(&self.report), Arc::clone(&self.board));
-        Ok(World { worker, log: Box::new(log), stores: Box::new(self.stores.clone()), clock: self.clock(), report, board })
+        Ok(World { worker, log: Box::new(log), stores: Box::new(SideBySide::new(self.stores.clone())), clock: self.clock(), report, board })
     }
 
     fn clock(&self) -> Box<dyn Clock> {
@@ -138,14 +143,14 @@ impl Worlds for KafkaWorlds {
     }
 }
 
-/// Waits for the cluster, then makes the topics that may be made. `None`: told to stop meanwhile.
+/// Waits for the cluster, then makes the topics that may be made; the client goes on to be used. `None`: told to stop meanwhile.
 fn prepare_topics(
     settings: &Settings,
     plan: &Plan,
     options: Options,
     stop: &Stop,
     clock: &SystemClock,
-) -> Result<Option<Vec<TopicState>>, Failure> {
+) -> Result<Option<(Vec<TopicState>, Box<dyn Admin + Send>)>, Failure> {
     let mut admin = cluster::connect(settings)?;
     let creation = Creation {
         input_partitions: options.create_topics.then_some(INPUT_PARTITIONS),
@@ -159,8 +164,7 @@ fn prepare_topics(
                 if let Some(fault) = faults(&states) {
                     return Err(fault);
                 }
-                prepare_reports(settings, &mut *admin);
-                return Ok(Some(states));
+                return Ok(Some((states, admin)));
             }
             Err(AdminError::Unreachable(_)) => {
                 if !std::mem::replace(&mut said, true) {
@@ -179,12 +183,9 @@ fn prepare_topics(
     }
 }
 
-/// The topic of lag reports. An application runs without it, too.
-fn prepare_reports(settings: &Settings, admin: &mut dyn Admin) {
-    if settings.lag_report_interval.is_zero() {
-        return;
-    }
-    if let Err(error) = reporter::prepare(admin, &settings.application_id, settings.replication_factor) {
+/// The topic of lag reports. An application runs without it, too. The client is dropped here, which takes it a tenth of a second.
+fn prepare_reports(application_id: &str, replication: i32, mut admin: Box<dyn Admin + Send>) {
+    if let Err(error) = reporter::prepare(&mut *admin, application_id, replication) {
         tracing::warn!("the topic of lag reports can't be created: {error}");
     }
 }

@@ -77,6 +77,7 @@ impl Memory {
             access: Arc::new(MemoryAccess::new(&self.cluster)),
             clock: Box::new(SystemClock::start()),
             server: Some(server),
+            prepare_reports: Box::new(|| {}),
             clean: Box::new(|_| {}),
         };
         application::run(settings, site, Options { create_topics: false, null: false, stay: false }, stop)

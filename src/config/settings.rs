@@ -143,6 +143,10 @@ settings! {
         processing_guarantee: ProcessingGuarantee = "processing.guarantee", Is("exactly_once_v2"), OneOf(&["exactly_once_v2"]);
         /// The time from one commit to the next: how long a result may take to be seen. Less than `transaction.timeout.ms`.
         commit_interval: Duration = "commit.interval.ms", Is("100"), Between(1, HOUR_MS);
+        /// So soon after the last commit the next one comes when less is left to be read than `poll.max.records`: results of a lone
+        /// record are seen sooner, at the price of more transactions. As long as `commit.interval.ms` or longer: commits come at that
+        /// interval alone.
+        commit_interval_min: Duration = "commit.interval.min.ms", Is("20"), Between(1, HOUR_MS);
         /// A commit comes earlier when a worker's open effects reach this size.
         commit_max_bytes: u64 = "commit.max.bytes", Is("16777216"), Between(65_536, 1024 * MEBIBYTE);
         /// What a worker may hold back while a commit is under way; when it is full, the worker waits for the commit.

@@ -68,6 +68,7 @@ impl Worker {
         let closed = self.tasks.close(|it| given.contains(&it.source), &*report);
         let kept = self.tasks.iter().count();
         let mut opened = 0;
+        self.tasks.prepare(&given, &mut *self.stores);
         for partition in &given {
             let Self { tasks, stores, .. } = self;
             opened += tasks.open(*partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;

@@ -24,12 +24,50 @@ pub(super) const REPLAY_CAUSE: &str = "goyt.replay.cause";
 /// Pause between tries of what the broker could not do yet.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// Records sent sooner after a commit meet its markers, which are still being written: the broker refuses the transaction then, and the
+/// client asks again 20 ms later.
+const MARKERS_WAIT: Duration = Duration::from_millis(10);
+/// More effects than this are not held back for that: there is so much to do that the client's wait is not noticed.
+const HELD_BYTES_MAX: usize = 65_536;
+
 impl Worker {
-    /// Whether it is time: the interval is over, or much is open; one commit at a time.
-    pub(super) fn commit_due(&self) -> bool {
+    /// Whether it is time: the interval is over, or much is open, or little is left to be read; one commit at a time.
+    pub(super) fn commit_due(&mut self) -> bool {
         let open = matches!(self.transaction, Transaction::None | Transaction::Open) && self.effects.is_empty();
-        open && self.tasks.dirty()
-            && (self.next_commit() <= self.clock.elapsed() || self.limits.commit_max_bytes <= self.tasks.dirty_bytes())
+        if !open || !self.tasks.dirty() {
+            return false;
+        }
+        let now = self.clock.elapsed();
+        self.next_commit() <= now
+            || self.limits.commit_max_bytes <= self.tasks.dirty_bytes()
+            || self.early_commit() <= now && self.has_caught_up()
+    }
+
+    /// When what is open may be committed, if little is left to be read: then nothing is gained by waiting for more.
+    pub(super) fn early_commit(&self) -> Duration {
+        if !self.tasks.has_processed() {
+            return self.next_commit();
+        }
+        (self.last_commit + self.limits.commit_interval_min).max(self.markers_until)
+    }
+
+    /// Whether less is left to be read than one round takes.
+    fn has_caught_up(&mut self) -> bool {
+        let consumer = self.log.parts().consumer;
+        let (tasks, mut left) = (&self.tasks, self.limits.poll_max_records);
+        tasks.ready().into_iter().all(|partition| {
+            let (Some(source), Some(end)) = (tasks.sources.get(&partition), consumer.known_end(partition)) else { return true };
+            let behind = usize::try_from(end - source.next).unwrap_or(0);
+            let within = behind < left;
+            left = left.saturating_sub(behind);
+            within
+        })
+    }
+
+    /// When effects go to the producer.
+    pub(super) fn send_at(&self) -> Duration {
+        let begins = matches!(self.transaction, Transaction::None) && self.effects.bytes() < HELD_BYTES_MAX;
+        if begins { self.markers_until } else { Duration::ZERO }
     }
 
     /// When what is open is to be committed.
@@ -193,6 +231,7 @@ impl Worker {
         if committed.recycle && !mutant::is(Mutant::NoRecycling) {
             self.recycle = Some("a request of the last commit was retried or slow, and may arrive once more".to_owned());
         }
+        self.markers_until = self.clock.elapsed() + MARKERS_WAIT;
         self.rewinds = 0;
         self.waiting = false;
         fail_point(fail_point::AFTER_COMMIT);

@@ -324,6 +324,9 @@ pub trait Stores: Send {
     /// # Errors
     /// [`StoreError::Foreign`] when the files are of another topology, partition count or format; [`StoreError::Damaged`].
     fn open(&mut self, task: &TaskStores<'_>, fresh: bool) -> Result<Box<dyn Store>, StoreError>;
+
+    /// Told before the stores of these tasks are opened one by one, so that they can be opened side by side.
+    fn prepare(&mut self, _tasks: &[TaskStores<'_>]) {}
 }
 
 /// What identifies the stores of a task; written to its manifest and compared when it is opened again.

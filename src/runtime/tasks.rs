@@ -251,6 +251,20 @@ impl Tasks {
         }
     }
 
+    /// Has the stores of all tasks opened that read the given partitions and are not open yet.
+    pub fn prepare(&self, given: &BTreeSet<TopicPartition>, stores: &mut dyn Stores) {
+        let read = |it: &TopicPartition| it.partition < self.partition_count(it.topic);
+        let of = |source: &TopicPartition| {
+            let (topic, partition) = (source.topic, source.partition);
+            let readers = self.plan.subtopologies.iter().filter(move |it| it.source == topic);
+            readers.map(move |it| (it.task_id(partition), it, self.partition_count(topic)))
+        };
+        let tasks: Vec<_> = given.iter().filter(|it| read(it)).flat_map(of).collect();
+        let closed = tasks.iter().filter(|(id, ..)| !self.open.iter().any(|it| it.task.id == *id));
+        let closed: Vec<_> = closed.map(|(task, plan, partitions)| TaskStores { task, plan, partitions: *partitions }).collect();
+        stores.prepare(&closed);
+    }
+
     /// Opens the tasks that read the given partition and are not open yet; how many. They are to be restored. Stores that another
     /// worker of this process has not closed yet are to be opened a little later: see [`Tasks::unopened`].
     ///

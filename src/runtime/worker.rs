@@ -39,6 +39,8 @@ pub struct Worker {
     pub(super) flow: Flow,
     /// When the last commit was begun.
     pub(super) last_commit: Duration,
+    /// Until then the last commit's markers are being written.
+    pub(super) markers_until: Duration,
     /// Transactions given up since one was committed.
     pub(super) rewinds: u32,
     /// It was told that something is waited for; until the next commit.
@@ -54,6 +56,8 @@ pub struct Worker {
 pub struct Limits {
     /// `commit.interval.ms`
     pub commit_interval: Duration,
+    /// `commit.interval.min.ms`: when little is left to be read, a commit comes this soon.
+    pub commit_interval_min: Duration,
     /// `commit.max.bytes`: so much uncommitted state commits early.
     pub commit_max_bytes: usize,
     /// `buffer.max.bytes`: so many unsent effects pause reading while a commit runs.
@@ -157,6 +161,7 @@ impl Worker {
             restore: Restore::default(),
             flow: Flow::new(&plan, limits.repartition_lag_max),
             last_commit: clock.elapsed(),
+            markers_until: Duration::ZERO,
             rewinds: 0,
             waiting: false,
             giving_up: false,
@@ -211,7 +216,9 @@ impl Worker {
             self.follow(event)?; //               3. Tasks open and close with their partitions.
         }
         self.restore_slice()?; //                 4. A bounded piece of the changelogs.
-        self.send()?; //                          5. Effects go to the producer, unless a commit runs.
+        if self.send_at() <= self.clock.elapsed() {
+            self.send()?; //                      5. Effects go to the producer, unless a commit runs.
+        }
         if self.commit_due() {
             self.begin_commit()?; //              6. All of it and the consumed offsets: one Kafka transaction.
         }
@@ -306,12 +313,16 @@ impl Worker {
         if self.restore.is_under_way() {
             return RESTORE_WAIT.min(Duration::from_millis(1));
         }
+        let now = self.clock.elapsed();
         if !self.effects.is_empty() && matches!(self.transaction, Transaction::None | Transaction::Open) {
-            return Duration::ZERO;
+            return self.send_at().saturating_sub(now);
         }
         match &self.transaction {
             Transaction::Committing(..) => COMMIT_WAIT,
-            Transaction::None | Transaction::Open if self.tasks.has_processed() => self.next_commit().saturating_sub(self.clock.elapsed()),
+            Transaction::None | Transaction::Open if self.tasks.has_processed() => {
+                let (early, late) = (self.early_commit(), self.next_commit());
+                if now < early { early.min(late).saturating_sub(now) } else { late.saturating_sub(now) }
+            }
             Transaction::None | Transaction::Open => IDLE_WAIT,
         }
     }

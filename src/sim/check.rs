@@ -179,7 +179,7 @@ fn replay_is_identical(plan: &Plan, site: &Site) -> Result<(), String> {
     let worlds = Shadows { site, plan: &shadow.plan, disk: SimStores::new() };
     let mut limits = site.limits;
     // Nothing goes wrong, so nothing is gained by small steps.
-    (limits.poll_max_records, limits.commit_interval) = (1_000, Duration::from_secs(1));
+    (limits.poll_max_records, limits.commit_interval, limits.commit_interval_min) = (1_000, Duration::from_secs(1), Duration::from_secs(1));
     (limits.commit_max_bytes, limits.buffer_max_bytes, limits.repartition_lag_max) = (1 << 24, 1 << 24, 0);
     let mut at = replay::Site {
         access: &MemoryAccess::new(&site.cluster),

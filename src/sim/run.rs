@@ -410,8 +410,10 @@ fn partitions(plan: &Plan, random: &mut Random) -> Vec<i32> {
 
 fn limits(random: &mut Random) -> Limits {
     let size = |random: &mut Random, most: u64| usize::try_from(random.between(1, most)).unwrap_or(1);
+    let commit_interval = random.duration(Duration::from_millis(1), Duration::from_millis(500));
     Limits {
-        commit_interval: random.duration(Duration::from_millis(1), Duration::from_millis(500)),
+        commit_interval,
+        commit_interval_min: commit_interval / 4,
         commit_max_bytes: size(random, 1 << 14),
         buffer_max_bytes: size(random, 1 << 15),
         poll_max_records: size(random, 100),

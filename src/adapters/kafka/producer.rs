@@ -27,8 +27,14 @@ use crate::runtime::reaction::Reaction;
 
 /// How long the coordinator may take to hand over the transactional id.
 const INIT_WAIT: Duration = Duration::from_secs(30);
+/// How long the client is waited for before it is asked how it stands with that.
+const INIT_STEP: Duration = Duration::from_millis(50);
+/// So many clients are made for one take-over, so that they ask sooner; the last one keeps asking.
+const INIT_CLIENTS_MAX: usize = 5;
 /// How long the coordinators may take to note the offsets, each time.
 const OFFSETS_WAIT: Duration = Duration::from_secs(10);
+/// How long records are sent beside the offsets, before their sending is part of the commit.
+const FLUSH_AHEAD: Duration = Duration::from_millis(100);
 /// How often a step of the commit is made again when the client says that it may.
 const TRIES: usize = 5;
 /// How long a commit under way is awaited before an abort, and how long an abort may take.
@@ -204,8 +210,14 @@ impl Committer {
 
     fn commit(&self, work: &Work) -> Result<(), LogError> {
         if !work.offsets.is_empty() {
-            again(|| self.client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
-                .map_err(|it| log_error(&it, "add the consumed offsets"))?;
+            // Records and offsets go to the brokers side by side.
+            let client = &self.client;
+            let added = std::thread::scope(|scope| {
+                // Without a thread for it they go with the commit.
+                drop(std::thread::Builder::new().name("flush".to_owned()).spawn_scoped(scope, || client.flush(FLUSH_AHEAD)));
+                again(|| client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
+            });
+            added.map_err(|it| log_error(&it, "add the consumed offsets"))?;
             fail_point(fail_point::AFTER_OFFSETS);
         }
         // A bound would leave the outcome unknown.
@@ -231,21 +243,36 @@ fn out_of_order(what: &str) -> LogError {
 
 impl Producer for KafkaProducer {
     fn init(&mut self) -> Result<(), LogError> {
-        let mut session = match self.session.take() {
-            Some(session) if session.state == State::New && !session.stale => session,
-            old => {
-                drop(old); // Before the new one: they have the same transactional id.
-                self.session()?
+        let until = Instant::now() + INIT_WAIT;
+        let mut made_anew = 0;
+        loop {
+            let mut session = match self.session.take() {
+                Some(session) if session.state == State::New && !session.stale => session,
+                old => {
+                    drop(old); // Before the new one: they have the same transactional id.
+                    self.session()?
+                }
+            };
+            // Asked for a coordinator before a broker is connected, the client would wait for half a second before it asks again.
+            let result = session.client.connect(INIT_WAIT).and_then(|()| session.client.init_transactions(INIT_STEP));
+            let code = result.as_ref().map_or_else(|it| it.code, |()| 0);
+            // The coordinator is ending what a predecessor left open, which takes it some milliseconds. A new client asks again as soon as
+            // it is connected, the old one half a second later.
+            let ending = code == Code::RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS as i32;
+            let goes_on = ending || code == Code::RD_KAFKA_RESP_ERR__TIMED_OUT as i32;
+            match &result {
+                Ok(()) => session.state = State::Ready,
+                Err(failure) => session.stale = reaction(failure) != Reaction::Retry,
             }
-        };
-        // Asked for a coordinator before a broker is connected, the client would wait for half a second before it asks again.
-        let result = session.client.connect(INIT_WAIT).and_then(|()| session.client.init_transactions(INIT_WAIT));
-        match &result {
-            Ok(()) => session.state = State::Ready,
-            Err(failure) => session.stale = reaction(failure) != Reaction::Retry,
+            if goes_on && Instant::now() < until {
+                session.stale = ending && made_anew < INIT_CLIENTS_MAX;
+                made_anew += usize::from(session.stale);
+                self.session = Some(session);
+                continue;
+            }
+            self.session = Some(session);
+            return result.map_err(|it| log_error(&it, "take over the transactional id"));
         }
-        self.session = Some(session);
-        result.map_err(|it| log_error(&it, "take over the transactional id"))
     }
 
     fn begin(&mut self) -> Result<(), LogError> {

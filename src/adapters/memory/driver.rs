@@ -115,6 +115,7 @@ impl TopologyDriver {
 fn limits() -> Limits {
     Limits {
         commit_interval: Duration::from_millis(100),
+        commit_interval_min: Duration::from_millis(20),
         commit_max_bytes: 1 << 20,
         buffer_max_bytes: 1 << 20,
         poll_max_records: 100,

@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod offline;
 pub mod options;
 mod readers;
+pub mod side_by_side;
 pub mod store;
 
 use std::sync::Arc;

@@ -125,6 +125,12 @@ impl Client {
         }
     }
 
+    /// Sends what is queued without waiting for more to send; `bound` is the most that is waited for answers.
+    pub(in super::super) fn flush(&self, bound: Duration) {
+        // SAFETY: the handle lives. That something is left to send says no more than that.
+        unsafe { sys::rd_kafka_flush(self.rk.as_ptr(), millis(bound)) };
+    }
+
     /// Sends what is queued and commits; `None`: as long as it takes.
     ///
     /// # Errors
