@@ -43,7 +43,8 @@ fn a_crash_reads_the_tail_only() {
     let lines = run.process(&Load { transactions: 1_000, ..Load::default() }).stop();
     oracle::check(&run.stage, &run.platform);
     let (read, of) = goyt::restored(&lines);
-    assert!(u64::try_from(KEYS).unwrap() <= of, "the changelogs have {of} offsets only");
+    // Ids are packed, many in a record; what is left are mostly changes of aggregates.
+    assert!(10_000 <= of, "the changelogs have {of} offsets only");
     assert!(read * 50 < of, "{read} records read of {of}: 2 % or more");
 }
 

@@ -87,6 +87,18 @@ struct Prometheus {
 
 impl Prometheus {
     fn start(instance: &str) -> Self {
+        let mut prometheus = Self::spawn(instance);
+        wait::until("Prometheus to listen", || {
+            // Another program may have taken the port first.
+            if prometheus.process.try_wait().expect("its state").is_some() {
+                prometheus = Self::spawn(instance);
+            }
+            prometheus.ask("query", &[("query", "up")]).map(drop)
+        });
+        prometheus
+    }
+
+    fn spawn(instance: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let rules: Vec<PathBuf> = ["rules", "alerts"].map(|it| root().join(format!("deploy/prometheus/{it}.yml"))).into();
         let config = format!(
