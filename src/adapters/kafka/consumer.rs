@@ -233,11 +233,7 @@ impl Consumer for KafkaConsumer {
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
         let mut list = self.reader.topics.list(partitions.iter().map(|it| (*it, 0)));
-        self.reader.client.resume(&mut list).map_err(|it| log_error(&it, "resume the partitions"))?;
-        if !partitions.is_empty() {
-            self.reader.client.nudge(&list);
-        }
-        Ok(())
+        self.reader.client.resume(&mut list).map_err(|it| log_error(&it, "resume the partitions"))
     }
 
     fn known_end(&mut self, partition: TopicPartition) -> Option<Offset> {

@@ -259,12 +259,13 @@ impl Producer for KafkaProducer {
             // The coordinator is ending what a predecessor left open, which takes it some milliseconds. A new client asks again as soon as
             // it is connected, the old one half a second later.
             let ending = code == Code::RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS as i32;
-            let goes_on = ending || code == Code::RD_KAFKA_RESP_ERR__TIMED_OUT as i32;
+            // What mends by itself, such as a coordinator that is loading, is asked for again as well.
+            let mends = result.as_ref().is_err_and(|it| reaction(it) == Reaction::Retry);
             match &result {
                 Ok(()) => session.state = State::Ready,
-                Err(failure) => session.stale = reaction(failure) != Reaction::Retry,
+                Err(_) => session.stale = !mends,
             }
-            if goes_on && Instant::now() < until {
+            if (ending || mends) && Instant::now() < until {
                 session.stale = ending && made_anew < INIT_CLIENTS_MAX;
                 made_anew += usize::from(session.stale);
                 self.session = Some(session);

@@ -183,7 +183,7 @@ impl Client {
         }
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
         // SAFETY: the handle, the list, the options and the queue live for the call, which copies the list; an error is freed once.
-        let event = self.request(operation, bound, bound, |options, queue| unsafe {
+        let event = self.request(operation, bound, |options, queue| unsafe {
             let refused = sys::rd_kafka_AdminOptions_set_isolation_level(options, isolation);
             drop(Failure::take(refused)); // Refused by other operations than this one only.
             sys::rd_kafka_ListOffsets(self.rk.as_ptr(), list.list.as_ptr(), options, queue)
@@ -208,7 +208,7 @@ impl Client {
     pub(in super::super) fn delete_offsets(&self, group: &CStr, partitions: &PartitionList, bound: Duration) -> Result<(), Failure> {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS;
         // SAFETY: handle, group, list, options and queue live for the call, which copies what it needs; the request is destroyed once.
-        let event = self.request(operation, bound, bound, |options, queue| unsafe {
+        let event = self.request(operation, bound, |options, queue| unsafe {
             let mut request = sys::rd_kafka_DeleteConsumerGroupOffsets_new(group.as_ptr(), partitions.list.as_ptr());
             sys::rd_kafka_DeleteConsumerGroupOffsets(self.rk.as_ptr(), &raw mut request, 1, options, queue);
             sys::rd_kafka_DeleteConsumerGroupOffsets_destroy(request);
@@ -230,26 +230,11 @@ impl Client {
         Ok(())
     }
 
-    /// Makes the client look at once what is to be fetched of these partitions. A broker's thread sleeps for up to a second while nothing
-    /// is, and resuming a partition (librdkafka 2.12) does not wake it; a request does. Its answer is of no interest.
-    pub(in super::super) fn nudge(&self, partitions: &PartitionList) {
-        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
-        let mut wanted = PartitionList::new(partitions.entries().len());
-        for it in partitions.entries() {
-            wanted.add(it.topic, it.partition, sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64);
-        }
-        // SAFETY: the handle, the list, the options and the queue live for the call, which copies the list.
-        drop(self.request(operation, OFFSETS_WAIT_MIN, Duration::ZERO, |options, queue| unsafe {
-            sys::rd_kafka_ListOffsets(self.rk.as_ptr(), wanted.list.as_ptr(), options, queue);
-        }));
-    }
-
-    /// Makes an administrative request that ends within `bound`, and waits for its answer.
+    /// Makes an administrative request and waits for its answer.
     fn request(
         &self,
         operation: sys::rd_kafka_admin_op_t,
         bound: Duration,
-        wait: Duration,
         ask: impl FnOnce(*mut sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
     ) -> Result<Event, Failure> {
         // SAFETY: options and queue are owned here and destroyed once, after their last use. The request keeps no pointer to them:
@@ -260,7 +245,7 @@ impl Client {
             sys::rd_kafka_AdminOptions_set_request_timeout(options, millis(bound), reason.as_mut_ptr(), reason.len());
             let queue = sys::rd_kafka_queue_new(self.rk.as_ptr());
             ask(options, queue);
-            let event = sys::rd_kafka_queue_poll(queue, millis(wait));
+            let event = sys::rd_kafka_queue_poll(queue, millis(bound));
             sys::rd_kafka_AdminOptions_destroy(options);
             sys::rd_kafka_queue_destroy(queue);
             if event.is_null() {
