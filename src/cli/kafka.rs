@@ -143,6 +143,9 @@ impl Worlds for KafkaWorlds {
     }
 }
 
+/// The topics, and the client that made them.
+type Prepared = (Vec<TopicState>, Box<dyn Admin + Send>);
+
 /// Waits for the cluster, then makes the topics that may be made; the client goes on to be used. `None`: told to stop meanwhile.
 fn prepare_topics(
     settings: &Settings,
@@ -150,7 +153,7 @@ fn prepare_topics(
     options: Options,
     stop: &Stop,
     clock: &SystemClock,
-) -> Result<Option<(Vec<TopicState>, Box<dyn Admin + Send>)>, Failure> {
+) -> Result<Option<Prepared>, Failure> {
     let mut admin = cluster::connect(settings)?;
     let creation = Creation {
         input_partitions: options.create_topics.then_some(INPUT_PARTITIONS),
