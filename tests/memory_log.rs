@@ -102,8 +102,7 @@ fn a_poll_on_a_cluster_that_waits_is_woken_by_a_record() {
     cluster.create_topic("in", 1);
     let mut log = client(&cluster);
     let source = TopicPartition { topic: IN, partition: 0 };
-    log.parts().consumer.assign(&[(source, 0)]).unwrap();
-    log.parts().consumer.resume(&[source]).unwrap();
+    log.parts().consumer.assign(&[(source, 0)], &[]).unwrap();
     let started = Instant::now();
     let writer = std::thread::spawn(move || cluster.append("in", None, content(Some("k"), Some("v"))).unwrap());
     let mut read = 0;

@@ -132,16 +132,19 @@ impl Worker {
             }
             self.tasks.sources.insert(*tp, Source::at(position, committed));
         }
-        self.log.parts().consumer.assign(&positions)?;
         for (tp, reason) in gaps {
             let reason = format!("{} {reason}", self.name(tp));
             self.halt(tp, &reason);
         }
-        self.wake_tasks()
+        self.wake_tasks();
+        let ready = self.ready();
+        let held: Vec<_> = positions.iter().map(|it| it.0).filter(|it| !ready.contains(it)).collect();
+        self.log.parts().consumer.assign(&positions, &held)?;
+        Ok(())
     }
 
     /// Each task goes on, or is restored.
-    fn wake_tasks(&mut self) -> Result<(), Error> {
+    fn wake_tasks(&mut self) {
         let (mut behind, mut failed) = (Vec::new(), Vec::new());
         self.reopen_damaged();
         let closed = self.tasks.damaged.clone();
@@ -163,14 +166,18 @@ impl Worker {
             self.state_failed(index, &error);
         }
         self.restore_where_needed(&behind);
-        self.resume_ready()
     }
 
     /// Reads the partitions whose tasks are all running.
     pub(super) fn resume_ready(&mut self) -> Result<(), Error> {
-        let ready: Vec<_> = self.tasks.ready().into_iter().filter(|it| !self.flow.holds(it.topic)).collect();
+        let ready = self.ready();
         self.log.parts().consumer.resume(&ready)?;
         Ok(())
+    }
+
+    /// The partitions to be read: all their tasks run, and nothing holds them back.
+    fn ready(&self) -> Vec<TopicPartition> {
+        self.tasks.ready().into_iter().filter(|it| !self.flow.holds(it.topic)).collect()
     }
 }
 

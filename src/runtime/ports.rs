@@ -58,11 +58,11 @@ pub trait Consumer: Send {
     fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError>;
 
     /// Reads these partitions from these positions, and no others; answers [`GroupEvent::Assigned`], or rewinds.
-    /// Records of before are not handed out any more. All are paused until resumed.
+    /// Records of before are not handed out any more. Those of `held` are paused until resumed.
     ///
     /// # Errors
     /// When the client refuses.
-    fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError>;
+    fn assign(&mut self, positions: &[(TopicPartition, Offset)], held: &[TopicPartition]) -> Result<(), LogError>;
 
     /// Answers [`GroupEvent::Revoked`] and [`GroupEvent::Lost`]: reads nothing any more.
     ///

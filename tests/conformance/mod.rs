@@ -61,6 +61,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("a member that leaves gives its partitions to the others", leaving_gives_away),
         ("a member that comes back has its partitions, and the others notice nothing", coming_back),
         ("assigning again reads again", rewind),
+        ("what is held when it is assigned hands out nothing until it is resumed", held),
         ("a paused partition hands out nothing until it is resumed", pause),
         ("a pause at an end that was told leaves nothing out", pause_at_the_end),
         ("a key goes to the partition that Java clients choose", keys_as_java),
@@ -132,9 +133,8 @@ fn ends_are_told_after_records(world: &mut dyn World) {
     assert_eq!(read_to_told_end(&mut *log, input(0), 4), [""; 0], "past the aborted record and its marker");
 
     let parts = log.parts();
-    parts.consumer.assign(&[(input(0), 0)]).unwrap();
+    parts.consumer.assign(&[(input(0), 0)], &[]).unwrap();
     assert_eq!(parts.consumer.ends(), [], "before a poll, of what was assigned anew");
-    parts.consumer.resume(&[input(0)]).unwrap();
     assert_eq!(read_to_told_end(&mut *log, input(0), 4), ["1"], "told again when it is read again");
 }
 
@@ -243,9 +243,21 @@ fn rewind(world: &mut dyn World) {
     let mut log = producer(world, "a");
     join(&mut *log, &[IN]);
     assert_eq!(read(&mut *log, 3), ["1", "2", "3"]);
-    log.parts().consumer.assign(&[(input(0), 1)]).unwrap();
-    log.parts().consumer.resume(&[input(0)]).unwrap();
+    log.parts().consumer.assign(&[(input(0), 1)], &[]).unwrap();
     assert_eq!(read(&mut *log, 2), ["2", "3"]);
+}
+
+fn held(world: &mut dyn World) {
+    let mut log = producer(world, "a");
+    join(&mut *log, &[IN]);
+    log.parts().consumer.assign(&[(input(0), 1), (input(1), 0)], &[input(0)]).unwrap();
+    for value in ["before", "held"] {
+        world.append(input(0), "k", value);
+    }
+    world.append(input(1), "k", "other");
+    assert_eq!(read(&mut *log, 1), ["other"]);
+    log.parts().consumer.resume(&[input(0), input(1)]).unwrap();
+    assert_eq!(read(&mut *log, 1), ["held"], "from where it was assigned");
 }
 
 fn pause(world: &mut dyn World) {

@@ -91,8 +91,7 @@ pub fn start(log: &mut dyn Log, partitions: &[TopicPartition]) {
     let parts = log.parts();
     let committed = until("committed offsets", || settled(parts.consumer.committed(partitions)));
     let positions: Vec<_> = partitions.iter().zip(committed).map(|(it, at)| (*it, at.unwrap_or(0))).collect();
-    parts.consumer.assign(&positions).unwrap();
-    parts.consumer.resume(partitions).unwrap();
+    parts.consumer.assign(&positions, &[]).unwrap();
 }
 
 pub fn committed(log: &mut dyn Log, partition: TopicPartition) -> Option<Offset> {
@@ -123,10 +122,9 @@ pub fn pair(world: &mut dyn World) -> (Box<dyn Log>, Box<dyn Log>) {
     assert!(matches!(event(&mut *a), GroupEvent::Revoked(_)));
     a.parts().consumer.unassign().unwrap();
     both(&mut *a, &mut *b);
-    // Paused until they are resumed.
     let at_first = |partitions| places(&[IN], partitions).into_iter().map(|it| (it, 0)).collect::<Vec<_>>();
-    a.parts().consumer.assign(&at_first(0..3)).unwrap();
-    b.parts().consumer.assign(&at_first(3..6)).unwrap();
+    a.parts().consumer.assign(&at_first(0..3), &places(&[IN], 0..3)).unwrap();
+    b.parts().consumer.assign(&at_first(3..6), &places(&[IN], 3..6)).unwrap();
     (a, b)
 }
 

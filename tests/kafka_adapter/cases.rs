@@ -66,8 +66,7 @@ fn rewinding_hands_out_no_stale_record() {
     // Each round goes back while a lot is fetched ahead; from there on each record must be the next one.
     for round in 0..20 {
         let from = round * 700;
-        log.parts().consumer.assign(&[(input(0), from)]).unwrap();
-        log.parts().consumer.resume(&[input(0)]).unwrap();
+        log.parts().consumer.assign(&[(input(0), from)], &[]).unwrap();
         let mut next = from;
         until("records", || {
             let consumer = log.parts().consumer;
@@ -94,11 +93,13 @@ fn rewinding_tells_no_stale_end() {
         // Its end is told among the records of a rewind, or waits to be told when the next one comes.
         let from = round % RECORDS;
         let consumer = log.parts().consumer;
-        consumer.assign(&[(input(0), from)]).unwrap();
-        consumer.resume(&[input(0)]).unwrap();
+        // Read at once, or held and resumed; and sometimes paused once more.
+        let held = [input(0)];
+        consumer.assign(&[(input(0), from)], if round % 2 == 0 { &held } else { &[] }).unwrap();
+        consumer.resume(&held).unwrap();
         if round % 3 == 0 {
-            consumer.pause(&[input(0)]).unwrap();
-            consumer.resume(&[input(0)]).unwrap();
+            consumer.pause(&held).unwrap();
+            consumer.resume(&held).unwrap();
         }
         let mut next = from;
         until("some records", || {

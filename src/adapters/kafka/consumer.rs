@@ -1,6 +1,6 @@
 //! A worker's consumer: a member of the group that reads what it was assigned, from where it is told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ const COORDINATOR_WAIT: Duration = Duration::from_secs(30);
 const COORDINATOR_QUESTION: Duration = Duration::from_secs(1);
 /// How long partitions may take to begin to be read.
 const START_WAIT: Duration = Duration::from_secs(10);
+/// For what is asked of the client and not waited for.
+const NO_WAIT: Duration = Duration::ZERO;
 /// Pause between looks at it.
 const START_STEP: Duration = Duration::from_millis(2);
 /// How long one step of leaving waits.
@@ -41,6 +43,8 @@ pub struct KafkaConsumer {
     heard: Arc<Heard>,
     /// Those of the last poll.
     ends: Vec<(TopicPartition, Offset)>,
+    /// Paused partitions; with where they begin, those that were not read since they were assigned.
+    paused: BTreeMap<TopicPartition, Option<Offset>>,
     /// An event that the group waits to be answered.
     unanswered: Option<Unanswered>,
 }
@@ -95,7 +99,13 @@ impl KafkaConsumer {
         });
         let client = Client::new(Kind::Consumer, &settings.consumer(worker)?, Arc::<Heard>::clone(&heard))
             .map_err(|it| log_error(&it, "make the consumer"))?;
-        Ok(KafkaConsumer { reader: Reader::new(Arc::new(client), topics), heard, ends: Vec::new(), unanswered: None })
+        Ok(KafkaConsumer {
+            reader: Reader::new(Arc::new(client), topics),
+            heard,
+            ends: Vec::new(),
+            paused: BTreeMap::new(),
+            unanswered: None,
+        })
     }
 
     /// The client: for who the member is, and to wake it.
@@ -205,19 +215,23 @@ impl Consumer for KafkaConsumer {
         offsets::bounds(&self.reader.client, &self.reader.topics, partitions, BOUNDS_WAIT)
     }
 
-    fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
+    fn assign(&mut self, positions: &[(TopicPartition, Offset)], held: &[TopicPartition]) -> Result<(), LogError> {
         self.ends.clear();
         // The client gives each partition a new version, and drops what was fetched under an older one: nothing stale is handed out.
+        // It leaves them paused that were.
+        let client = Arc::clone(&self.reader.client);
+        let mut paused = self.reader.topics.list(std::mem::take(&mut self.paused).into_keys().map(|it| (it, 0)));
+        client.resume(&mut paused).map_err(|it| log_error(&it, "resume the partitions"))?;
         let mut list = self.reader.topics.list(positions.iter().copied());
-        let client = &self.reader.client;
         client.assign(Some(&list)).map_err(|it| log_error(&it, "take the partitions"))?;
         self.unanswered = None;
         if list.is_empty() {
             return Ok(());
         }
         self.wait_for_start(&mut list)?;
-        let client = &self.reader.client;
-        client.pause(&mut list).map_err(|it| log_error(&it, "pause the partitions"))
+        self.pause(held)?;
+        self.paused = positions.iter().filter(|it| held.contains(&it.0)).map(|(it, begin)| (*it, Some(*begin))).collect();
+        Ok(())
     }
 
     fn unassign(&mut self) -> Result<(), LogError> {
@@ -227,13 +241,32 @@ impl Consumer for KafkaConsumer {
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
         let mut list = self.reader.topics.list(partitions.iter().map(|it| (*it, 0)));
-        self.reader.client.pause(&mut list).map_err(|it| log_error(&it, "pause the partitions"))
+        self.reader.client.pause(&mut list).map_err(|it| log_error(&it, "pause the partitions"))?;
+        for partition in partitions {
+            self.paused.entry(*partition).or_insert(None);
+        }
+        Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        let mut list = self.reader.topics.list(partitions.iter().map(|it| (*it, 0)));
-        self.reader.client.resume(&mut list).map_err(|it| log_error(&it, "resume the partitions"))
+        let resumed: Vec<_> = partitions.iter().filter_map(|it| self.paused.remove_entry(it)).collect();
+        if resumed.is_empty() {
+            return Ok(());
+        }
+        let mut list = self.reader.topics.list(resumed.iter().map(|(it, _)| (*it, 0)));
+        self.reader.client.resume(&mut list).map_err(|it| log_error(&it, "resume the partitions"))?;
+        // The thread that fetches may sleep, up to a second, and this does not wake it. A seek does; what was not read yet can be sought
+        // where it begins.
+        let begin: Vec<_> = resumed.into_iter().filter_map(|(it, begin)| Some((it, begin?))).collect();
+        if begin.is_empty() {
+            return Ok(());
+        }
+        let mut begin = self.reader.topics.list(begin.into_iter());
+        self.reader.client.seek(&mut begin, NO_WAIT).map_err(|it| log_error(&it, "begin to read the partitions"))
     }
 
     fn known_end(&mut self, partition: TopicPartition) -> Option<Offset> {
@@ -252,7 +285,7 @@ impl Consumer for KafkaConsumer {
         self.heard.leaving.store(true, Ordering::Release);
         while self.event().is_some() {}
         match self.unanswered {
-            Some(Unanswered::Assigned) => self.assign(&[])?,
+            Some(Unanswered::Assigned) => self.assign(&[], &[])?,
             Some(Unanswered::Revoked) => self.unassign()?,
             None => {}
         }

@@ -135,14 +135,14 @@ impl Consumer for MemoryConsumer {
         partitions.iter().map(bounds).collect()
     }
 
-    fn assign(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
+    fn assign(&mut self, positions: &[(TopicPartition, Offset)], held: &[TopicPartition]) -> Result<(), LogError> {
         self.readings.clear();
         self.ends.clear();
         for (partition, position) in positions {
             self.topics.name(partition.topic)?;
             self.readings.start(*partition, *position);
         }
-        self.readings.pause(&self.readings.partitions(), true);
+        self.readings.pause(held, true);
         Ok(())
     }
 

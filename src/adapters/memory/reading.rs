@@ -52,10 +52,6 @@ impl Readings {
         self.partitions.contains_key(&partition)
     }
 
-    pub(super) fn partitions(&self) -> Vec<TopicPartition> {
-        self.partitions.keys().copied().collect()
-    }
-
     /// Those that are not read are left alone.
     pub(super) fn pause(&mut self, partitions: &[TopicPartition], paused: bool) {
         for partition in partitions {
