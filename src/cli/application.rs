@@ -65,7 +65,7 @@ pub struct Site {
 
 /// Within this time a stop is over, committed or not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// How long the last lag report may take.
+/// How long the last lag report may take, when nothing of [`STOP_WITHIN`] is left for it.
 const LAST_REPORT_WITHIN: Duration = Duration::from_secs(1);
 /// Pause between looks at what is waited for.
 pub const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -97,7 +97,7 @@ pub fn run(settings: &Settings, mut site: Site, options: Options, stop: &Stop) -
     let prepare = std::mem::replace(&mut site.prepare_reports, Box::new(|| {}));
     let reporting = Reporting::start(settings, &site, prepare)?;
     let ended = wait(running, &*site.clock, &mut *site.clean);
-    reporting.end(&*site.clock);
+    reporting.end(&*site.clock, ended.until);
     (site.report)(&Change::Ended { records: ended.records, committed: ended.how == Some(Ended::Clean) });
     Ok(match ended.how {
         Some(Ended::Clean) => Exit::OK,
@@ -158,9 +158,9 @@ impl Reporting {
     }
 
     /// Lets it say that the tasks are with nobody any more, unless that takes too long.
-    fn end(self, clock: &dyn Clock) {
+    fn end(self, clock: &dyn Clock, until: Duration) {
         self.stop.store(true, Ordering::Relaxed);
-        let until = clock.elapsed() + LAST_REPORT_WITHIN;
+        let until = until.max(clock.elapsed() + LAST_REPORT_WITHIN);
         while self.thread.as_ref().is_some_and(|it| !it.is_finished()) && clock.elapsed() < until {
             clock.sleep(LOOK_EVERY);
         }
@@ -171,15 +171,20 @@ struct HowItEnded {
     /// `None`: it took too long.
     how: Option<Ended>,
     records: u64,
+    /// Until then the stop may take.
+    until: Duration,
 }
 
 fn wait(running: Running, clock: &dyn Clock, clean: &mut dyn FnMut(Millis)) -> HowItEnded {
-    let mut stopping = None;
+    let mut until = None;
     let mut cleaned = clock.elapsed();
     while !running.is_over() {
         let now = clock.elapsed();
-        if running.is_stopping() && STOP_WITHIN < now - *stopping.get_or_insert(now) {
-            return HowItEnded { how: None, records: running.records() };
+        if running.is_stopping() {
+            let until = *until.get_or_insert(now + STOP_WITHIN);
+            if until < now {
+                return HowItEnded { how: None, records: running.records(), until };
+            }
         }
         if cleaned + CLEAN_EVERY < now {
             cleaned = now;
@@ -188,7 +193,7 @@ fn wait(running: Running, clock: &dyn Clock, clean: &mut dyn FnMut(Millis)) -> H
         clock.sleep(LOOK_EVERY);
     }
     let records = running.records();
-    HowItEnded { how: Some(running.join()), records }
+    HowItEnded { how: Some(running.join()), records, until: until.unwrap_or_else(|| clock.elapsed()) }
 }
 
 /// What bounds each worker.

@@ -6,7 +6,8 @@
 //! - **S4** what was read of a store at any time was committed, and reading never goes back;
 //! - **S5** a replay without faults gives the same: outputs by id and content, order per key, dead letters, state at the same offsets;
 //! - **S6** what the users' test files say must hold: `invariants:`;
-//! - **S7** what is missing and needed stops a task by name, and nothing is skipped ([`super::gaps`]).
+//! - **S7** what is missing and needed stops a task by name, and nothing is skipped ([`super::gaps`]);
+//! - **S8** a worker has one open transaction at most, over all its starts: a new one aborts what its predecessor left open.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +33,16 @@ use crate::runtime::worker::{Error, World};
 
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Checks everything but S4.
+/// Checks S8: what a dead predecessor left open would hold readers up until it times out.
+///
+/// # Errors
+/// The violation, in words.
+pub fn one_transaction_each(site: &Site, processes: &[Process]) -> Result<(), String> {
+    let (open, workers) = (site.cluster.open_transactions(), processes.iter().map(|it| it.members().count()).sum::<usize>());
+    if open <= workers { Ok(()) } else { Err(format!("S8: {workers} workers have {open} open transactions")) }
+}
+
+/// Checks everything but S4, S7 and S8.
 ///
 /// # Errors
 /// The first violation, in words.

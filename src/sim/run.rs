@@ -154,7 +154,8 @@ impl<'s> Run<'s> {
         }
         self.strike();
         let index = self.random.index(self.processes.len());
-        self.turn(index)
+        self.turn(index)?;
+        check::one_transaction_each(&self.site, &self.processes)
     }
 
     fn turn(&mut self, index: usize) -> Result<(), String> {

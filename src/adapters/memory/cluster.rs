@@ -233,6 +233,12 @@ impl Cluster {
         self.state().groups.get(group).map(|it| it.all_committed().clone()).unwrap_or_default()
     }
 
+    /// How many transactions are open.
+    #[must_use]
+    pub fn open_transactions(&self) -> usize {
+        self.state().transactions.open_count()
+    }
+
     /// The names of a group's members.
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<String> {

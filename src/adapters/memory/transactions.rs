@@ -56,6 +56,12 @@ impl Transactions {
         holder.open.take()
     }
 
+    /// How many transactions are open.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.holders.values().filter(|it| it.open.is_some()).count()
+    }
+
     /// The last transaction of a producer that ended.
     #[must_use]
     pub fn last(&self, id: &str) -> Option<Serial> {
