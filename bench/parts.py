@@ -17,13 +17,13 @@ NULL_TOLERANCE = 0.03
 ABBA = ["kafka-streams", "null", "goyt", "goyt", "null", "kafka-streams"]
 FULL = {
     "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
-    "intervals": {"kafka-streams": [100, 30], "goyt": [100, 20]}, "pace_abba": True, "restart": [1_000_000, 5_000_000], "kills": 3,
+    "intervals": {"kafka-streams": [100, 30], "goyt": [100, 30]}, "pace_abba": True, "restart": [1_000_000, 5_000_000], "kills": 3,
     "peer_restart": [1_000_000, 5_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
     "topologies": [1, 8],
 }
 QUICK = {
     "warm": 200_000, "drain": 300_000, "sessions": 300_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 5, "pace_warm": 60_000,
-    "intervals": {"kafka-streams": [100, 30], "goyt": [100, 20]}, "pace_abba": False, "restart": [100_000, 300_000], "kills": 2,
+    "intervals": {"kafka-streams": [100, 30], "goyt": [100, 30]}, "pace_abba": False, "restart": [100_000, 300_000], "kills": 2,
     "peer_restart": [100_000], "idle_seconds": 5, "keys": [50_000, 500_000], "partitions": [4, 48], "grow": 150_000, "topologies": [1, 8],
 }
 # So many more records are under way when a process is killed.

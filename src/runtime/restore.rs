@@ -319,11 +319,14 @@ impl Worker {
 
     pub(super) fn restore_later(&mut self, tasks: &[usize]) {
         let due = self.clock.elapsed() + self.limits.task_retry;
+        let Self { tasks: all, restore, log, .. } = self;
         for index in tasks {
-            let Some(open) = self.tasks.get_mut(*index) else { continue };
+            let Some(open) = all.get_mut(*index) else { continue };
             open.state = State::Restoring;
             open.reflects = None;
-            self.restore.again.insert(open.task.id.clone(), due);
+            // Its store may be gone: what is read of a tail meanwhile would be all that a new one has.
+            restore.stop_task(&open.task.id, log.parts().changelogs);
+            restore.again.insert(open.task.id.clone(), due);
         }
     }
 
