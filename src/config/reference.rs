@@ -84,7 +84,7 @@ const PROPERTIES: &str = "Properties of librdkafka are passed through by a prefi
 const MEMORY: &str = "
 ## Memory
 
-The process stays below the sum of these and 96 MB for itself. For each worker: `commit.max.bytes`, `buffer.max.bytes`,
+The process stays below the sum of these and 64 MB for itself. For each worker: `commit.max.bytes`, `buffer.max.bytes`,
 `consumer.queued.max.messages.kbytes`, `restore.consumer.queued.max.messages.kbytes`, `restore.buffer.max.bytes`,
 `producer.queue.buffering.max.kbytes`. Once: `statestore.cache.max.bytes`, `rocksdb.block.cache.bytes`, `rocksdb.write.buffer.bytes`, and
 twice `restore.buffer.max.bytes`.

@@ -39,13 +39,13 @@ fn a_refused_output_is_a_dead_letter() {
 }
 
 /// With 5 million records of lag on 16 partitions, resident memory stays under the sum of the settings that bound its parts,
-/// and 96 MB for all else. `GOYT_TEST_LAG` sets another number of records.
+/// and 64 MB for all else. `GOYT_TEST_LAG` sets another number of records.
 #[test]
 fn memory_stays_bounded_under_lag() {
     const PARTITIONS: i32 = 16;
     const LAG: u64 = 5_000_000;
     const PROCESSED: usize = 600_000;
-    const REST: u64 = 96 * MEBIBYTE;
+    const REST: u64 = 64 * MEBIBYTE;
     // Each bounds a part of the memory; docs/configuration.md says which. RocksDB has half of its defaults.
     const BOUNDS: [(&str, u64); 8] = [
         ("GOYT_COMMIT_MAX_BYTES", 16 * MEBIBYTE),
