@@ -246,6 +246,7 @@ class Bench:
         watch = Watch(TRANSACTIONS["outputs"], lambda: (), read=True)
         try:
             time.sleep(0.2)
+            since = arm.log_size()
             arm.start()
             until = time.monotonic() + RESTART_LIMIT_SECONDS
             while time.monotonic() < until:
@@ -261,6 +262,9 @@ class Bench:
             watch.close()
         # The rest, until nothing comes any more.
         self.settle(arm)
+        read = [tuple(map(int, it.groups())) for it in map(CHANGELOG_READ.search, arm.log_lines(since)) if it]
+        if read:
+            say("  %-16s after kill -9: %d of %d changelog records read" % (NAMES[arm.name], sum(it[0] for it in read), sum(it[1] for it in read)))
         return took
 
     def settle(self, arm):
@@ -393,6 +397,7 @@ class Bench:
         return folder
 
 
+CHANGELOG_READ = re.compile(r"restored: (\d+) records read of (\d+)")
 RESTORED = re.compile(r"task \S+ restored: (\d+) records read of \d+ in ([0-9.]+) s")
 
 
