@@ -81,6 +81,28 @@ fn rewinding_hands_out_no_stale_record() {
     }
 }
 
+/// The client sleeps for a second when nothing is to be fetched, and resuming does not wake it by itself.
+#[test]
+fn what_was_held_is_read_at_once_when_it_is_resumed() {
+    let world = KafkaWorld::new();
+    world.append_all(input(0), (0..10).map(|it| it.to_string()));
+    let mut log = world.log_with(&world.settings("a"));
+    join(&mut log, &[IN]);
+    for round in 0..3 {
+        let consumer = log.parts().consumer;
+        consumer.assign(&[(input(0), 1)], &[input(0)]).unwrap();
+        consumer.poll(WAIT, 10, &mut |it| panic!("a record of a partition that is held: {it:?}")).unwrap();
+        consumer.resume(&[input(0)]).unwrap();
+        let begun = Instant::now();
+        let mut read = 0;
+        until("records", || {
+            log.parts().consumer.poll(WAIT, 10, &mut |_| read += 1).unwrap();
+            (read == 9).then_some(())
+        });
+        assert!(begun.elapsed() < Duration::from_millis(500), "round {round}: {:?}", begun.elapsed());
+    }
+}
+
 /// A worker moves to an end that it is told. One of before a rewind would let it leave out what it is to read again.
 #[test]
 fn rewinding_tells_no_stale_end() {

@@ -259,8 +259,8 @@ impl Consumer for KafkaConsumer {
         }
         let mut list = self.reader.topics.list(resumed.iter().map(|(it, _)| (*it, 0)));
         self.reader.client.resume(&mut list).map_err(|it| log_error(&it, "resume the partitions"))?;
-        // The thread that fetches may sleep, up to a second, and this does not wake it. A seek does; what was not read yet can be sought
-        // where it begins.
+        // The thread that fetches may sleep, up to a second, and this does not wake it. A seek does, but for one to offset 0; what was
+        // not read yet can be sought where it begins.
         let begin: Vec<_> = resumed.into_iter().filter_map(|(it, begin)| Some((it, begin?))).collect();
         if begin.is_empty() {
             return Ok(());
