@@ -353,7 +353,8 @@ fn what_a_crashed_redrive_left_open_is_aborted_and_holds_nothing_up() {
     for topic in [0, 1] {
         let cause = Cause::Input(TopicPartition { topic: TopicId(0), partition: 0 }, 0);
         let (key, value, headers) = (Some(&b"-1"[..]), Some(&b"{}"[..]), &[][..]);
-        producer.send(&OutRecord { topic: TopicId(topic), partition: Some(0), key, value, timestamp: NOW, headers, cause }).unwrap();
+        let (topic, partition, watched) = (TopicId(topic), Some(0), false);
+        producer.send(&OutRecord { topic, partition, key, value, timestamp: NOW, headers, cause, watched }).unwrap();
     }
     drop(crashed);
     assert_eq!(shop.redrive().unwrap().done, 3);

@@ -161,8 +161,16 @@ fn an_open_transaction_blocks() {
     let identity = Identity { group: "other".into(), member: "other".into(), transactional_id: "other".into() };
     let mut other = MemoryLog::new(&shop.driver.cluster, identity, ["orders".to_owned()]);
     let at = TopicPartition { topic: TopicId(0), partition: 0 };
-    let record =
-        OutRecord { topic: at.topic, partition: Some(0), key: None, value: None, timestamp: NOW, headers: &[], cause: Cause::Input(at, 0) };
+    let record = OutRecord {
+        topic: at.topic,
+        partition: Some(0),
+        key: None,
+        value: None,
+        timestamp: NOW,
+        headers: &[],
+        cause: Cause::Input(at, 0),
+        watched: false,
+    };
     other.parts().producer.init().unwrap();
     other.parts().producer.begin().unwrap();
     other.parts().producer.send(&record).unwrap();

@@ -152,10 +152,10 @@ fn calls_out_of_order_are_errors() {
     let parts = log.parts();
     assert_eq!(parts.producer.begin().unwrap_err().code, "_STATE", "not initialised");
     parts.producer.init().unwrap();
-    assert_eq!(parts.producer.commit(&[], parts.consumer).unwrap_err().code, "_STATE", "nothing is open");
+    assert_eq!(parts.producer.commit(&[], &[], parts.consumer).unwrap_err().code, "_STATE", "nothing is open");
     parts.producer.begin().unwrap();
     assert_eq!(parts.producer.begin().unwrap_err().code, "_STATE", "open already");
-    parts.producer.commit(&[], parts.consumer).unwrap();
+    parts.producer.commit(&[], &[], parts.consumer).unwrap();
     assert_eq!(parts.producer.begin().unwrap_err().code, "_STATE", "nobody asked how the commit ended");
     assert!(parts.producer.committed(Duration::ZERO).unwrap().result.is_ok());
     assert!(parts.producer.committed(Duration::ZERO).is_none(), "told once");

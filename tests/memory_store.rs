@@ -6,9 +6,9 @@ use goyt::adapters::memory::store::MemoryStores;
 use goyt::engine::plan::{Decode, StoreKind, StorePlan, Subtopology};
 use goyt::engine::record::TopicId;
 use goyt::engine::value::Type;
-use goyt::runtime::bulk::Bulk;
 use goyt::runtime::operations::access::{StateReader, StoreSize};
 use goyt::runtime::ports::{Store, StoreError, Stores, TaskStores};
+use goyt::runtime::restore::bulk::Bulk;
 
 const TASK: &str = "sums.in_0";
 

@@ -138,6 +138,7 @@ impl LocalState for Shadows {
 
 fn limits() -> Limits {
     Limits {
+        hand_over: true,
         commit_interval: Duration::from_millis(2),
         commit_interval_min: Duration::from_millis(2),
         commit_max_bytes: 1 << 20,

@@ -94,6 +94,7 @@ fn run(failures: u32, reaction: Reaction, done: fn(&[Change]) -> bool) -> (Vec<C
 
 fn limits() -> Limits {
     Limits {
+        hand_over: true,
         commit_interval: Duration::from_millis(10),
         commit_interval_min: Duration::from_millis(10),
         commit_max_bytes: 1 << 20,

@@ -209,6 +209,7 @@ pub fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Opt
         buffer_max_bytes: bytes(settings.buffer_max_bytes),
         poll_max_records: bytes(settings.poll_max_records),
         repartition_lag_max: i64::try_from(settings.repartition_lag_max_records).unwrap_or(i64::MAX),
+        hand_over: settings.repartition_handover_enable,
         restore_max_records: bytes(settings.restore_max_records),
         restore_buffer_max_bytes: bytes(settings.restore_buffer_max_bytes),
         task_retry: settings.task_retry_backoff,

@@ -224,6 +224,7 @@ pub(super) trait FromUnset: Sized {
 
 impl FromUnset for String {}
 impl FromUnset for std::path::PathBuf {}
+impl FromUnset for bool {}
 impl FromUnset for u64 {}
 impl FromUnset for i32 {}
 impl FromUnset for std::time::Duration {}

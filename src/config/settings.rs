@@ -156,6 +156,9 @@ settings! {
         /// Input waits while more records than this wait behind the repartition topic that it is written to, until three quarters of
         /// them are processed: so a long lag comes out as results, not as a second lag. 0: it never waits.
         repartition_lag_max_records: u64 = "repartition.lag.max.records", Is("100000"), Between(0, 1_000_000_000);
+        /// Whether a worker that has all partitions of a repartition topic, and of those that it is made from, takes its records on within
+        /// the transaction that writes them. Otherwise, and with several workers, they are read back when it is committed.
+        repartition_handover_enable: bool = "repartition.handover.enable", Is("true"), OneOf(&["true", "false"]);
         /// Where to begin a partition for which the application has never committed an offset.
         auto_offset_reset: OffsetReset = "auto.offset.reset", Is("earliest"), OneOf(&["earliest", "latest"]);
         /// A transaction that is not ended within this time is aborted by the broker.

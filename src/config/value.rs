@@ -50,6 +50,14 @@ impl Value for i32 {
     }
 }
 
+impl Value for bool {
+    const TYPE: &'static str = "boolean";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "is neither true nor false".to_owned())
+    }
+}
+
 impl Value for Duration {
     const TYPE: &'static str = "milliseconds";
 

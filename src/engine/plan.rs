@@ -25,11 +25,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The source topics of the subtopologies that write a repartition topic.
+    /// Each repartition topic, and the source topics of the subtopologies that write it.
     #[must_use]
-    pub fn feeders(&self, repartition: TopicId) -> Vec<TopicId> {
-        let feeders = self.subtopologies.iter().filter(|it| it.written().contains(&repartition));
-        feeders.map(|it| it.source).collect()
+    pub fn repartitions(&self) -> Vec<(TopicId, Vec<TopicId>)> {
+        let repartitions = (0..).map(TopicId).zip(&self.topics).filter(|(_, it)| it.role == Role::Repartition);
+        let writers = |topic| self.subtopologies.iter().filter(move |it| it.written().contains(&topic));
+        repartitions.map(|(topic, _)| (topic, writers(topic).map(|it| it.source).collect())).collect()
     }
 }
 

@@ -73,6 +73,8 @@ impl Worker {
             let Self { tasks, stores, .. } = self;
             opened += tasks.open(*partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
         }
+        self.handover.assigned();
+        self.tasks.hand_over_nothing(true);
         self.meter.totals.rebalances += 1;
         report(&Change::Assigned { partitions: given.len(), kept, opened, closed });
         let fresh = Source::at(0, None);
@@ -100,6 +102,7 @@ impl Worker {
         if self.giving_up {
             self.tasks.sources.clear();
         }
+        self.tasks.hand_over_nothing(false);
         let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
         if partitions.is_empty() {
             for open in self.tasks.iter_mut() {
@@ -111,6 +114,7 @@ impl Worker {
         let mut positions = Vec::new();
         let mut gaps = BTreeMap::new();
         let bounds = self.patiently(OFFSETS_WITHIN, |it| it.log.parts().consumer.bounds(&partitions))?;
+        self.handover.begin_anew(partitions.iter().zip(&bounds).map(|(tp, (_, end))| (*tp, *end)).collect());
         for ((tp, committed), (start, end)) in partitions.iter().zip(committed).zip(bounds) {
             let range = self.tasks.ranges.get(tp).cloned();
             let start_at = if mutant::is(Mutant::Latest) { Start::Latest } else { self.limits.start };
@@ -137,6 +141,7 @@ impl Worker {
             self.halt(tp, &reason);
         }
         self.wake_tasks();
+        self.hand_over_from_the_start();
         let ready = self.ready();
         let held: Vec<_> = positions.iter().map(|it| it.0).filter(|it| !ready.contains(it)).collect();
         self.log.parts().consumer.assign(&positions, &held)?;
@@ -176,8 +181,9 @@ impl Worker {
     }
 
     /// The partitions to be read: all their tasks run, and nothing holds them back.
-    fn ready(&self) -> Vec<TopicPartition> {
-        self.tasks.ready().into_iter().filter(|it| !self.flow.holds(it.topic)).collect()
+    pub(super) fn ready(&self) -> Vec<TopicPartition> {
+        let held = |it: &TopicPartition| self.flow.holds(it.topic) || self.is_kept_from_reading(it.topic);
+        self.tasks.ready().into_iter().filter(|it| !held(it)).collect()
     }
 }
 

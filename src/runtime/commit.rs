@@ -10,7 +10,9 @@ use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Pro
 use super::reaction::Reaction;
 use super::status::Change;
 use super::tasks::{Disk, State};
-use super::worker::{Error, Transaction, Worker};
+use super::worker::{Consumed, Error, Transaction, Worker};
+use crate::engine::partition::partition_of;
+use crate::engine::plan::Role;
 use crate::engine::record::{Offset, TopicPartition};
 
 /// How long one wait for room in the producer's queue lasts; there are as many as it takes, within the delivery timeout.
@@ -53,9 +55,10 @@ impl Worker {
 
     /// Whether less is left to be read than one round takes.
     fn has_caught_up(&mut self) -> bool {
+        let ready = self.ready();
         let consumer = self.log.parts().consumer;
         let (tasks, mut left) = (&self.tasks, self.limits.poll_max_records);
-        tasks.ready().into_iter().all(|partition| {
+        ready.into_iter().all(|partition| {
             let (Some(source), Some(end)) = (tasks.sources.get(&partition), consumer.known_end(partition)) else { return true };
             let behind = usize::try_from(end - source.next).unwrap_or(0);
             let within = behind < left;
@@ -84,7 +87,8 @@ impl Worker {
         if let Err(error) = self.open_transaction() {
             return self.react(error);
         }
-        let Self { log, effects, meter, tasks, .. } = self;
+        let Self { log, effects, meter, tasks, plan, .. } = self;
+        let repartition: Vec<bool> = plan.topics.iter().map(|it| it.role == Role::Repartition).collect();
         let replays = !tasks.ranges.is_empty();
         let causes: Vec<String> = (0..effects.len()).filter(|_| replays).filter_map(|it| Some(cause(effects.get(it)?.cause))).collect();
         let producer = log.parts().producer;
@@ -95,14 +99,17 @@ impl Worker {
             headers.clear();
             headers.extend(effects.headers(index));
             headers.extend(causes.get(index).map(|it| (REPLAY_CAUSE, Some(it.as_bytes()))));
+            let watched = repartition.get(usize::from(it.topic.0)).copied().unwrap_or(false);
+            let place = || partition_of(it.key.unwrap_or_default(), tasks.partition_count(it.topic));
             let record = OutRecord {
                 topic: it.topic,
-                partition: it.partition,
+                partition: it.partition.or_else(|| watched.then(place)),
                 key: it.key,
                 value: it.value,
                 timestamp: it.timestamp,
                 headers: &headers,
                 cause: Cause::Input(it.cause.0, it.cause.1),
+                watched,
             };
             if let Err(error) = send_with_room(producer, &record) {
                 failed = Some((record.cause, error));
@@ -170,6 +177,7 @@ impl Worker {
                     timestamp: now,
                     headers: &[],
                     cause: Cause::Store(*changelog),
+                    watched: true,
                 };
                 match send_with_room(producer, &record) {
                     Ok(()) => meter.published(changelog.topic, Some(key), value),
@@ -190,16 +198,25 @@ impl Worker {
             Some(SendError::Full) => return self.rewind("the producer's queue stayed full", true),
         }
         // 2. Consumed offsets, as the member of the group that we are: a zombie's are refused.
-        let offsets: Vec<_> = tasks.sources.iter_mut().filter_map(|(tp, it)| it.consumed.take().map(|offset| (*tp, offset))).collect();
+        let mut consumed = Consumed { offsets: Vec::new(), handed_over: Vec::new() };
+        for (tp, source) in &mut tasks.sources {
+            match source.consumed.take() {
+                Some(_) if std::mem::take(&mut source.handed_over) => consumed.handed_over.push(*tp),
+                Some(offset) => consumed.offsets.push((*tp, offset)),
+                None => {}
+            }
+        }
         fail_point(fail_point::BEFORE_COMMIT);
-        let offsets = if mutant::is(Mutant::NoOffsets) { Vec::new() } else { offsets };
+        if mutant::is(Mutant::NoOffsets) {
+            consumed = Consumed { offsets: Vec::new(), handed_over: Vec::new() };
+        }
         if mutant::is(Mutant::StoreFirst) {
             tasks.iter_mut().for_each(|it| drop(it.store.write(&mut it.task.overlay.sealed(), &[])));
         }
         // 3. The commit itself, on the producer's own thread. A crash on the way: `init` and the committed offsets tell how it ended.
-        match producer.commit(&offsets, consumer) {
+        match producer.commit(&consumed.offsets, &consumed.handed_over, consumer) {
             Ok(()) => {
-                self.transaction = Transaction::Committing(offsets);
+                self.transaction = Transaction::Committing(consumed);
                 Ok(())
             }
             Err(error) => self.react_to_commit(&error),
@@ -216,7 +233,10 @@ impl Worker {
     }
 
     fn end_commit(&mut self, committed: Committed) -> Result<(), Error> {
-        let Transaction::Committing(offsets) = std::mem::replace(&mut self.transaction, Transaction::None) else { return Ok(()) };
+        let Transaction::Committing(Consumed { mut offsets, handed_over }) = std::mem::replace(&mut self.transaction, Transaction::None)
+        else {
+            return Ok(());
+        };
         let unknown = |it: &LogError| mutant::is(Mutant::UnknownIsCommitted) && it.reaction == Reaction::Retry;
         if let Err(error) = committed.result
             && !unknown(&error)
@@ -236,12 +256,16 @@ impl Worker {
         self.waiting = false;
         fail_point(fail_point::AFTER_COMMIT);
         self.count_commit();
+        offsets.extend(committed.ends.iter().filter(|(tp, _)| handed_over.contains(tp)));
         for (tp, offset) in &offsets {
             if let Some(source) = self.tasks.sources.get_mut(tp) {
                 source.committed = Some(*offset);
             }
         }
-        self.apply(&offsets, &committed.changelog_ends);
+        for (tp, end) in &committed.ends {
+            self.written_to(*tp, *end, handed_over.contains(tp));
+        }
+        self.apply(&offsets, &committed.ends);
         fail_point(fail_point::AFTER_STORE_WRITE);
         Ok(())
     }
@@ -257,7 +281,7 @@ impl Worker {
     }
 
     /// 4. The writes go to disk, in one batch a task, with the changelog offsets that they correspond to. A crash before: the tail is restored.
-    fn apply(&mut self, offsets: &[(TopicPartition, Offset)], changelog_ends: &[(TopicPartition, Offset)]) {
+    fn apply(&mut self, offsets: &[(TopicPartition, Offset)], ends: &[(TopicPartition, Offset)]) {
         let report = Arc::clone(&self.report);
         let (mut lagging, mut damaged) = (Vec::new(), BTreeSet::new());
         for (index, open) in self.tasks.iter_mut().enumerate() {
@@ -265,7 +289,7 @@ impl Worker {
                 open.task.committed(*offset);
                 open.reflects = Some(Some(*offset));
             }
-            let end = |changelog: &TopicPartition| changelog_ends.iter().find(|(tp, _)| tp == changelog).map(|(_, offset)| *offset);
+            let end = |changelog: &TopicPartition| ends.iter().find(|(tp, _)| tp == changelog).map(|(_, offset)| *offset);
             let positions: Vec<_> = open.changelogs.iter().enumerate().filter_map(|(store, it)| end(it).map(|at| (store, at))).collect();
             let mut writes = open.task.overlay.sealed().peekable();
             if writes.peek().is_none() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::worker::{Error, Worker};
-use crate::engine::plan::{Plan, Role};
+use crate::engine::plan::Plan;
 use crate::engine::record::{TopicId, TopicPartition};
 
 /// What is held back, and why.
@@ -27,9 +27,7 @@ const GO_ON_BELOW: i64 = 4;
 
 impl Flow {
     pub(super) fn new(plan: &Plan, most: i64) -> Self {
-        let repartitions = (0..).map(TopicId).zip(&plan.topics).filter(|(_, it)| it.role == Role::Repartition);
-        let feeds = repartitions.map(|(id, _)| (id, plan.feeders(id))).collect();
-        Self { feeds, most, held: BTreeSet::new(), look_at: Duration::ZERO }
+        Self { feeds: plan.repartitions(), most, held: BTreeSet::new(), look_at: Duration::ZERO }
     }
 
     /// Whether records of the topic are held back.
@@ -77,6 +75,8 @@ impl Worker {
         };
         let (stop, go_on) = (of(&held, &self.flow.held), of(&self.flow.held, &held));
         self.flow.held = held;
+        let go_on: Vec<_> = go_on.into_iter().filter(|it| !self.is_kept_from_reading(it.topic)).collect();
+        let consumer = self.log.parts().consumer;
         let done = consumer.pause(&stop).and_then(|()| consumer.resume(&go_on));
         done.or_else(|error| self.react(error))
     }

@@ -2,16 +2,16 @@
 
 mod assignment;
 pub mod board;
-pub mod bulk;
+mod closed;
 mod commit;
 pub mod fail_point;
 mod flow;
+mod handover;
 pub mod mutant;
 pub mod operations;
 pub mod ports;
 pub mod reaction;
 pub mod restore;
-mod restore_slice;
 pub mod status;
 pub mod supervisor;
 pub mod tasks;

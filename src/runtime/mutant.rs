@@ -43,6 +43,7 @@ mutants! {
     NotFenced "each producer has a transactional id of its own",
     ReadUncommitted "records of open and aborted transactions are read",
     DeadLetterOutside "dead letters are written outside of the transaction",
+    HandedOverUnread "records are handed over while others before them are still to be read",
     ExpiredIdsStay "ids stay when the page is deleted that they came with",
 }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::bulk::Bulk;
+use super::restore::bulk::Bulk;
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
 pub use crate::engine::state::StoreError;
 
@@ -124,6 +124,8 @@ pub struct OutRecord<'a> {
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
     /// What caused it.
     pub cause: Cause,
+    /// [`Committed::ends`] tells where its partition ends then; its partition is given.
+    pub watched: bool,
 }
 
 /// What caused a record to be written.
@@ -160,11 +162,17 @@ pub trait Producer: Send {
     fn serve(&mut self, wait: Duration);
 
     /// Starts to commit the open transaction together with the consumed offsets, as the group member that `consumer` is;
-    /// the work is done elsewhere. [`Producer::committed`] tells when it is done.
+    /// the work is done elsewhere. [`Producer::committed`] tells when it is done. Of the partitions `handed_over` the offset is the one
+    /// after the last watched record that the transaction wrote there.
     ///
     /// # Errors
     /// When it can't even be started.
-    fn commit(&mut self, offsets: &[(TopicPartition, Offset)], consumer: &mut dyn Consumer) -> Result<(), LogError>;
+    fn commit(
+        &mut self,
+        offsets: &[(TopicPartition, Offset)],
+        handed_over: &[TopicPartition],
+        consumer: &mut dyn Consumer,
+    ) -> Result<(), LogError>;
 
     /// How the commit ended, once; `None` while it is under way. Waits at most `wait`.
     fn committed(&mut self, wait: Duration) -> Option<Committed>;
@@ -194,8 +202,8 @@ pub enum AfterAbort {
 pub struct Committed {
     /// Whether it was done. An error leaves the outcome to be looked up: `init`, then the committed offsets tell.
     pub result: Result<(), LogError>,
-    /// For each changelog partition written: the offset after the last acknowledged record.
-    pub changelog_ends: Vec<(TopicPartition, Offset)>,
+    /// For each partition to which watched records were written: the offset after the last acknowledged one.
+    pub ends: Vec<(TopicPartition, Offset)>,
     /// Records that the broker or the client refused: their cause and why. Not empty only when the result is an error.
     pub refused: Vec<(Cause, LogError)>,
     /// A request was retried or a connection lost on the way: a late copy may still arrive, so [`Producer::init`] must come

@@ -16,6 +16,11 @@ pub enum Change {
         /// Its topics.
         topics: usize,
     },
+    /// Records of repartition topics are not read back from the log.
+    HandsOver {
+        /// Of so many topics.
+        topics: usize,
+    },
     /// Partitions were given to the worker.
     Assigned {
         /// How many.
@@ -137,6 +142,9 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Joining { topics } => write!(f, "joining the group for {topics} topics"),
+            Self::HandsOver { topics } => {
+                write!(f, "alone on {topics} repartition topics: their records are processed in the transaction that writes them")
+            }
             Self::Assigned { partitions, kept, opened, closed } => {
                 write!(f, "rebalanced: {partitions} partitions; tasks kept {kept}, opened {opened}, closed {closed}")
             }

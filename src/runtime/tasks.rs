@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::board::{Meter, SAMPLE_EVERY, Sample, StepTimes, TaskKey};
-use super::bulk::Bulk;
+use super::closed::Closed;
+use super::handover::HandedOver;
 use super::mutant::{self, Mutant};
 use super::ports::{Clock, Store, StoreError, Stores, TaskStores};
 use super::status::{Change, Report};
@@ -103,6 +104,8 @@ pub struct Source {
     pub next: Offset,
     /// After the last record processed, or the control records behind it, and not yet part of a commit.
     pub consumed: Option<Offset>,
+    /// Of these some were handed over: their offsets are known when they are acknowledged.
+    pub handed_over: bool,
     /// So many records were processed and are not yet part of a commit.
     pub records: u64,
     /// Their keys and values.
@@ -124,8 +127,10 @@ pub struct Tasks {
     readers: BTreeMap<TopicPartition, Vec<usize>>,
     /// Partitions of which a task's stores are still open elsewhere in this process.
     pub unopened: BTreeSet<TopicPartition>,
-    /// A record was processed by one reader and stopped another: the transaction must be given up.
+    /// What was processed in part only, and why: the transaction must be given up.
     pub torn: Option<String>,
+    /// The repartition topics that are not read from the log.
+    pub(super) handed_over: HandedOver,
     /// Tasks whose files turned out to be damaged: to be opened anew and restored.
     pub damaged: BTreeSet<String>,
     /// Records processed.
@@ -142,7 +147,7 @@ impl Source {
     /// Nothing of it is processed yet.
     #[must_use]
     pub fn at(position: Offset, committed: Option<Offset>) -> Self {
-        Self { committed, position, next: position, consumed: None, records: 0, bytes: 0, halted_at: None }
+        Self { committed, position, next: position, consumed: None, handed_over: false, records: 0, bytes: 0, halted_at: None }
     }
 }
 
@@ -175,6 +180,7 @@ impl Tasks {
             readers: BTreeMap::new(),
             unopened: BTreeSet::new(),
             torn: None,
+            handed_over: HandedOver::default(),
             damaged: BTreeSet::new(),
             processed: 0,
             ranges: BTreeMap::new(),
@@ -183,9 +189,16 @@ impl Tasks {
         }
     }
 
-    /// Takes a record through the tasks that read its partition. Records of partitions that are not ready are not looked at: they
-    /// are read again when their partition is.
+    /// Takes a record through the tasks that read its partition, and repartition records that come of it through theirs, where that is done
+    /// at once. Records of partitions that are not ready are not looked at: they are read again when their partition is.
     pub fn process(&mut self, record: RecordRef<'_>, turn: &Turn<'_>, effects: &mut Effects) {
+        let first = effects.len();
+        self.take(record, false, turn, effects);
+        self.hand_over(first, turn, effects);
+    }
+
+    /// Takes one record, read or handed over, through the tasks that read its partition.
+    pub(super) fn take(&mut self, record: RecordRef<'_>, handed_over: bool, turn: &Turn<'_>, effects: &mut Effects) {
         let Some(readers) = self.readers.get(&record.source) else { return };
         if !self.all_run(record.source.topic, readers) {
             return;
@@ -213,6 +226,8 @@ impl Tasks {
                     self.torn = Some(format!("state of {} is damaged: {why}", open.task.id));
                     return;
                 }
+                // Read from the log, it will stop its task and nothing else.
+                Err(_) if handed_over => return,
                 Err(stop) => {
                     let reason = format!("{stop}; at offset {}", record.offset);
                     (turn.report)(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
@@ -227,6 +242,7 @@ impl Tasks {
         }
         source.next = record.offset + 1;
         source.consumed = Some(source.next + i64::from(mutant::is(Mutant::OffsetTooHigh)));
+        source.handed_over |= handed_over;
         source.records += 1;
         source.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
         self.processed += 1;
@@ -459,38 +475,5 @@ impl Tasks {
         for (index, open) in self.open.iter().enumerate() {
             self.readers.entry(open.source).or_default().push(index);
         }
-    }
-}
-
-/// The place of a store that is being opened anew.
-struct Closed;
-
-impl Closed {
-    fn error<T>() -> Result<T, StoreError> {
-        Err(StoreError::Io("the store is closed".to_owned()))
-    }
-}
-
-impl Store for Closed {
-    fn get(&mut self, _: usize, _: &[u8], _: &mut Vec<u8>) -> Result<bool, StoreError> {
-        Self::error()
-    }
-    fn write(&mut self, _: &mut dyn Iterator<Item = (usize, &[u8], Option<&[u8]>)>, _: &[(usize, Offset)]) -> Result<(), StoreError> {
-        Self::error()
-    }
-    fn restore(&mut self, _: usize, _: Bulk, _: Range<Offset>) -> Result<Option<Bulk>, StoreError> {
-        Self::error()
-    }
-    fn restored(&mut self) -> Result<bool, StoreError> {
-        Self::error()
-    }
-    fn positions(&mut self) -> Result<Vec<Option<Offset>>, StoreError> {
-        Self::error()
-    }
-    fn scan(&mut self, _: usize, _: &[u8], _: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
-        Self::error()
-    }
-    fn flush(&mut self) -> Result<(), StoreError> {
-        Self::error()
     }
 }

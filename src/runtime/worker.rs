@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::board::{Board, Meter};
 use super::flow::Flow;
+use super::handover::{HOLD_WAIT, Handover};
 use super::mutant::{self, Mutant};
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
@@ -37,6 +38,7 @@ pub struct Worker {
     pub(super) transaction: Transaction,
     pub(super) restore: Restore,
     pub(super) flow: Flow,
+    pub(super) handover: Handover,
     /// When the last commit was begun.
     pub(super) last_commit: Duration,
     /// Until then the last commit's markers are being written.
@@ -66,6 +68,8 @@ pub struct Limits {
     pub poll_max_records: usize,
     /// `repartition.lag.max.records`: so many records waiting behind a repartition topic hold its input back; 0: never.
     pub repartition_lag_max: i64,
+    /// `repartition.handover.enable`: records of a repartition topic that is the worker's alone are not read back from the log.
+    pub hand_over: bool,
     /// `restore.max.records`: at most so many changelog records a round.
     pub restore_max_records: usize,
     /// `restore.buffer.max.bytes`: so much of what was read of changelogs is gathered.
@@ -100,8 +104,17 @@ pub(super) enum Transaction {
     None,
     /// Records were sent.
     Open,
-    /// It is being committed, with these offsets.
-    Committing(Vec<(TopicPartition, Offset)>),
+    /// It is being committed.
+    Committing(Consumed),
+}
+
+/// The consumed offsets of a transaction.
+#[derive(Debug)]
+pub(super) struct Consumed {
+    /// Those of what was read.
+    pub offsets: Vec<(TopicPartition, Offset)>,
+    /// Where records were handed over: the offset is where the transaction's records end.
+    pub handed_over: Vec<TopicPartition>,
 }
 
 /// Why a worker ends.
@@ -160,6 +173,7 @@ impl Worker {
             transaction: Transaction::None,
             restore: Restore::default(),
             flow: Flow::new(&plan, limits.repartition_lag_max),
+            handover: Handover::new(&plan, limits.hand_over),
             last_commit: clock.elapsed(),
             markers_until: Duration::ZERO,
             rewinds: 0,
@@ -210,6 +224,7 @@ impl Worker {
     /// When the worker can't go on; a new one may.
     pub fn round(&mut self) -> Result<(), Error> {
         self.settle()?; //                        1. A commit that has ended: its state goes to disk.
+        self.arrange_hand_over()?; //                Who alone writes and reads a repartition topic need not read it.
         self.hold_back()?; //                        Input waits for what it became before.
         let event = self.poll()?; //              2. Records go through their tasks; effects pile up.
         if let Some(event) = event {
@@ -312,6 +327,9 @@ impl Worker {
         }
         if self.restore.is_under_way() {
             return RESTORE_WAIT.min(Duration::from_millis(1));
+        }
+        if self.handover.is_holding() {
+            return HOLD_WAIT;
         }
         let now = self.clock.elapsed();
         if !self.effects.is_empty() && matches!(self.transaction, Transaction::None | Transaction::Open) {

@@ -419,6 +419,7 @@ fn limits(random: &mut Random) -> Limits {
         buffer_max_bytes: size(random, 1 << 15),
         poll_max_records: size(random, 100),
         repartition_lag_max: if random.chance(500) { 0 } else { i64::try_from(random.between(1, 200)).unwrap_or(1) },
+        hand_over: random.chance(700),
         restore_max_records: size(random, 50),
         restore_buffer_max_bytes: 1 << 10,
         task_retry: random.duration(Duration::from_millis(1), Duration::from_secs(2)),

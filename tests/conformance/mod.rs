@@ -52,7 +52,8 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("records of an aborted transaction are never seen", abort_is_invisible),
         ("an open transaction holds back later records", open_transaction_holds_back),
         ("an end lies past control records", end_is_past_markers),
-        ("the ends of changelogs are those of acknowledged records", changelog_ends),
+        ("the ends of watched partitions are those of acknowledged records", watched_ends),
+        ("where records are handed over, the offset is where those of the transaction end", handed_over),
         ("the group's consumer tells an end, past control records, after all records before it", ends_are_told_after_records),
         ("outputs and consumed offsets are committed together", offsets_with_outputs),
         ("a producer that is initialised fences its predecessor and aborts what it left open", init_fences),
@@ -138,17 +139,37 @@ fn ends_are_told_after_records(world: &mut dyn World) {
     assert_eq!(read_to_told_end(&mut *log, input(0), 4), ["1"], "told again when it is read again");
 }
 
-fn changelog_ends(world: &mut dyn World) {
+fn watched_ends(world: &mut dyn World) {
     let mut log = producer(world, "a");
     let store = TopicPartition { topic: CHANGELOG, partition: 2 };
     for value in ["1", "2"] {
-        let record = OutRecord { cause: Cause::Store(store), ..record(store, "k", value) };
+        let record = OutRecord { cause: Cause::Store(store), watched: true, ..record(store, "k", value) };
         log.parts().producer.send(&record).unwrap();
     }
     send(&mut *log, out(0), "k", "no store's");
     let committed = commit(&mut *log, &[]);
     committed.result.unwrap();
-    assert_eq!(committed.changelog_ends, [(store, 2)]);
+    assert_eq!(committed.ends, [(store, 2)]);
+}
+
+fn handed_over(world: &mut dyn World) {
+    world.append(input(0), "k", "read");
+    let mut log = producer(world, "a");
+    join(&mut *log, &[IN]);
+    assert_eq!(read(&mut *log, 1), ["read"]);
+    for end in [2, 5] {
+        // The second transaction's records stand behind the marker of the first.
+        for value in ["1", "2"] {
+            log.parts().producer.send(&OutRecord { watched: true, ..record(input(1), "k", value) }).unwrap();
+        }
+        let parts = log.parts();
+        parts.producer.commit(&[(input(0), 1)], &[input(1)], parts.consumer).unwrap();
+        let committed = until("the end of a commit", || log.parts().producer.committed(WAIT));
+        committed.result.unwrap();
+        assert_eq!(committed.ends, [(input(1), end)]);
+        assert_eq!(log.parts().consumer.committed(&[input(0), input(1)]).unwrap(), [Some(1), Some(end)]);
+        log.parts().producer.begin().unwrap();
+    }
 }
 
 fn offsets_with_outputs(world: &mut dyn World) {

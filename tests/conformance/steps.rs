@@ -48,6 +48,7 @@ pub fn record<'a>(to: TopicPartition, key: &'a str, value: &'a str) -> OutRecord
         timestamp: 1_700_000_000_000,
         headers: &[],
         cause: Cause::Input(input(0), 0),
+        watched: false,
     }
 }
 
@@ -65,7 +66,7 @@ pub fn arrived(log: &mut dyn Log, partition: TopicPartition, end: Offset) {
 
 pub fn commit(log: &mut dyn Log, offsets: &[(TopicPartition, Offset)]) -> Committed {
     let parts = log.parts();
-    parts.producer.commit(offsets, parts.consumer).unwrap();
+    parts.producer.commit(offsets, &[], parts.consumer).unwrap();
     until("the end of a commit", || parts.producer.committed(WAIT))
 }
 

@@ -216,7 +216,7 @@ fn a_commit_that_is_done_ends_the_wait_for_records() {
     log.parts().producer.send(&record(out(0), "k", "v")).unwrap();
     let parts = log.parts();
     let begun = Instant::now();
-    parts.producer.commit(&[(input(0), 0)], parts.consumer).unwrap();
+    parts.producer.commit(&[(input(0), 0)], &[], parts.consumer).unwrap();
     let committed = wait::until("the commit", || {
         parts.consumer.poll(wait::LONG, 10, &mut |_| panic!("a record")).unwrap();
         parts.producer.committed(Duration::ZERO)

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use goyt::engine::record::Offset;
-use goyt::runtime::bulk::Bulk;
 use goyt::runtime::ports::{Store, StoreError};
+use goyt::runtime::restore::bulk::Bulk;
 
 use crate::place::{BALANCES, Place, SEEN, contents, largest, read, write, write_ahead_log};
 use crate::small_disk::{SmallDisk, fill_up};

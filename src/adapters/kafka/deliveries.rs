@@ -1,4 +1,4 @@
-//! What became of the records of the open transaction: where each changelog ends, and which records were refused.
+//! What became of the records of the open transaction: where watched partitions end, and which records were refused.
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -12,9 +12,10 @@ use crate::runtime::reaction::Reaction;
 /// At most this many refused records of one transaction are told; the others come up when their inputs are read again.
 const REFUSED_MAX: usize = 1000;
 
-/// A record's mark, which the client carries along: transaction (16 bits), whether it is of a store (1), an index (47).
-const INDEX_BITS: u32 = 47;
-const STORE: usize = 1 << INDEX_BITS;
+/// A record's mark, which the client carries along: transaction (16 bits), its watched partition (16), its cause (32). Both count from 1; 0 is
+/// none, and the cause of a record of a store is its partition.
+const CAUSE_BITS: u32 = 32;
+const WATCHED_BITS: u32 = 16;
 const _: () = assert!(usize::BITS == 64, "a record's mark needs a pointer of 64 bits");
 
 /// Of one client.
@@ -22,11 +23,13 @@ const _: () = assert!(usize::BITS == 64, "a record's mark needs a pointer of 64 
 pub(super) struct Deliveries {
     transaction: u16,
     batches: Batches,
-    /// The inputs that caused records of this transaction; a mark's index points here.
+    /// The inputs that caused records of this transaction.
     inputs: Vec<Cause>,
-    /// The changelogs written so far, and the offset after the last acknowledged record of this transaction; an index points here too.
+    /// The partitions watched so far, and the offset after the last acknowledged record of this transaction.
     ends: Vec<(TopicPartition, Option<Offset>)>,
-    stores: HashMap<TopicPartition, usize, FxBuildHasher>,
+    watched: HashMap<TopicPartition, usize, FxBuildHasher>,
+    /// A watched record was acknowledged without its offset, as the broker does when it has it from an earlier try.
+    unplaced: bool,
     refused: Vec<(Cause, LogError)>,
     suspects: Vec<(Cause, LogError)>,
     suspects_size: usize,
@@ -64,43 +67,46 @@ impl Deliveries {
         self.transaction = self.transaction.wrapping_add(1);
         self.inputs.clear();
         self.ends.iter_mut().for_each(|(_, end)| *end = None);
+        self.unplaced = false;
         self.refused.clear();
         self.suspects.clear();
         self.suspects_size = 0;
         self.failed = false;
     }
 
-    /// The mark of a record with this cause.
-    pub(super) fn mark(&mut self, cause: Cause) -> usize {
-        let (kind, index) = match cause {
-            Cause::Store(at) => {
-                let index = *self.stores.entry(at).or_insert_with(|| {
-                    self.ends.push((at, None));
-                    self.ends.len() - 1
-                });
-                (STORE, index)
-            }
+    /// The mark of a record with this cause, that goes to a partition that is watched, if it is.
+    pub(super) fn mark(&mut self, cause: Cause, watched: Option<TopicPartition>) -> usize {
+        let cause = match cause {
+            Cause::Store(_) => 0,
             Cause::Input(..) => {
                 if self.inputs.last() != Some(&cause) {
                     self.inputs.push(cause);
                 }
-                (0, self.inputs.len() - 1)
+                self.inputs.len()
             }
         };
-        usize::from(self.transaction) << (INDEX_BITS + 1) | kind | index
+        let watched = watched.map_or(0, |at| {
+            *self.watched.entry(at).or_insert_with(|| {
+                self.ends.push((at, None));
+                self.ends.len()
+            })
+        });
+        usize::from(self.transaction) << (CAUSE_BITS + WATCHED_BITS) | watched << CAUSE_BITS | cause
     }
 
     /// Takes in a report.
     pub(super) fn take(&mut self, delivery: Delivery) {
-        if delivery.opaque >> (INDEX_BITS + 1) != usize::from(self.transaction) {
+        let field = |shift: u32, bits: u32| delivery.opaque >> shift & ((1 << bits) - 1);
+        if field(CAUSE_BITS + WATCHED_BITS, 16) != usize::from(self.transaction) {
             return;
         }
-        let index = delivery.opaque & (STORE - 1);
-        let of_store = delivery.opaque & STORE != 0;
+        let end = field(CAUSE_BITS, WATCHED_BITS).checked_sub(1).and_then(|it| self.ends.get_mut(it));
         if delivery.code != 0 {
-            let cause = if of_store { self.ends.get(index).map(|(at, _)| Cause::Store(*at)) } else { self.inputs.get(index).copied() };
+            let input = field(0, CAUSE_BITS).checked_sub(1);
+            let cause = input.map_or_else(|| end.map(|(at, _)| Cause::Store(*at)), |it| self.inputs.get(it).copied());
             self.failed(cause, delivery);
-        } else if of_store && let Some((_, end)) = self.ends.get_mut(index) {
+        } else if let Some((_, end)) = end {
+            self.unplaced |= delivery.offset < 0;
             *end = (*end).max(Some(delivery.offset + 1));
         }
     }
@@ -123,9 +129,15 @@ impl Deliveries {
         }
     }
 
-    /// For each changelog written: the offset after the last acknowledged record.
+    /// For each watched partition written: the offset after the last acknowledged record.
     pub(super) fn ends(&self) -> Vec<(TopicPartition, Offset)> {
         self.ends.iter().filter_map(|(at, end)| end.map(|end| (*at, end))).collect()
+    }
+
+    /// The ends of these partitions; `None` when one is not known, since not all that was written is acknowledged, with its offset.
+    pub(super) fn ends_of(&self, partitions: &[TopicPartition]) -> Option<Vec<(TopicPartition, Offset)>> {
+        let end = |at: &TopicPartition| Some((*at, self.watched.get(at).and_then(|it| self.ends.get(it - 1))?.1?));
+        partitions.iter().map(end).collect::<Option<_>>().filter(|_| partitions.is_empty() || !self.unplaced)
     }
 
     /// The refused records.
@@ -165,29 +177,36 @@ mod tests {
     }
 
     #[test]
-    fn a_changelog_ends_after_the_greatest_acknowledged_offset_of_this_transaction() {
+    fn a_watched_partition_ends_after_the_greatest_acknowledged_offset_of_this_transaction() {
         let mut deliveries = Deliveries::new(Batches { size: 1000, single: false });
         deliveries.begin();
-        let stale = deliveries.mark(Cause::Store(at(1, 0)));
+        let stale = deliveries.mark(Cause::Store(at(1, 0)), Some(at(1, 0)));
         deliveries.begin();
-        let marks = [at(1, 0), at(2, 5), at(1, 0)].map(|it| deliveries.mark(Cause::Store(it)));
-        let input = deliveries.mark(Cause::Input(at(0, 0), 7));
+        let marks = [at(1, 0), at(2, 5), at(1, 0)].map(|it| deliveries.mark(Cause::Store(it), Some(it)));
+        let input = deliveries.mark(Cause::Input(at(0, 0), 7), None);
+        let watched = deliveries.mark(Cause::Input(at(0, 0), 7), Some(at(3, 1)));
         deliveries.take(delivery(marks[0], 0, 41, 10));
         deliveries.take(delivery(marks[2], 0, 42, 10));
         deliveries.take(delivery(marks[0], 0, 40, 10));
         deliveries.take(delivery(marks[1], PURGED, -1, 10));
         deliveries.take(delivery(stale, 0, 99, 10));
         deliveries.take(delivery(input, 0, 77, 10));
-        assert_eq!(deliveries.ends(), [(at(1, 0), 43)]);
+        assert_eq!(deliveries.ends_of(&[at(3, 1)]), None, "not acknowledged yet");
+        deliveries.take(delivery(watched, 0, 4, 10));
+        assert_eq!(deliveries.ends(), [(at(1, 0), 43), (at(3, 1), 5)]);
+        assert_eq!(deliveries.ends_of(&[at(3, 1)]), Some(vec![(at(3, 1), 5)]));
+        deliveries.take(delivery(watched, 0, -1, 10));
+        assert_eq!(deliveries.ends_of(&[at(3, 1)]), None, "acknowledged, but where?");
         deliveries.begin();
         assert_eq!(deliveries.ends(), []);
+        assert_eq!(deliveries.ends_of(&[]), Some(vec![]));
     }
 
     fn refused(batches: Batches, reports: &[(Offset, i32, usize)]) -> (Refusals, bool) {
         let mut deliveries = Deliveries::new(batches);
         deliveries.begin();
         for (offset, code, size) in reports {
-            let mark = deliveries.mark(Cause::Input(at(0, 3), *offset));
+            let mark = deliveries.mark(Cause::Input(at(0, 3), *offset), None);
             deliveries.take(delivery(mark, *code, -1, *size));
         }
         (deliveries.refusals(), deliveries.any_failed())

@@ -18,7 +18,7 @@ use super::errors::{log_error, reaction};
 use super::late_requests::LateRequests;
 use super::lock;
 use super::log_lines::LogLines;
-use super::raw::{Callbacks, Client, Delivery, Failure, GroupMetadata, Kind, Outgoing, PartitionList, TopicHandle};
+use super::raw::{Callbacks, Client, Delivery, Failure, GroupMetadata, Kind, Outgoing, TopicHandle};
 use super::topics::Topics;
 use crate::engine::record::{Offset, TopicPartition};
 use crate::runtime::fail_point::{self, fail_point};
@@ -35,6 +35,8 @@ const INIT_CLIENTS_MAX: usize = 5;
 const OFFSETS_WAIT: Duration = Duration::from_secs(10);
 /// How long records are sent beside the offsets, before their sending is part of the commit.
 const FLUSH_AHEAD: Duration = Duration::from_millis(100);
+/// How long all records may take to be acknowledged, where the consumed offsets depend on it; each has a shorter bound of its own.
+const FLUSH_WAIT: Duration = Duration::from_secs(300);
 /// How often a step of the commit is made again when the client says that it may.
 const TRIES: usize = 5;
 /// How long a commit under way is awaited before an abort, and how long an abort may take.
@@ -80,7 +82,9 @@ enum State {
 }
 
 struct Work {
-    offsets: PartitionList,
+    offsets: Vec<(TopicPartition, Offset)>,
+    /// Partitions whose offsets are where the transaction's records end in them.
+    handed_over: Vec<TopicPartition>,
     member: GroupMetadata,
 }
 
@@ -140,7 +144,8 @@ impl KafkaProducer {
         let client = Arc::new(client);
         let (work, to_do) = sync_channel(1);
         let (report, done) = sync_channel(1);
-        let committer = Committer { client: Arc::clone(&client), group: Arc::clone(&self.group), to_do, report };
+        let (group, topics) = (Arc::clone(&self.group), Arc::clone(&self.topics));
+        let committer = Committer { client: Arc::clone(&client), heard: Arc::clone(&heard), topics, group, to_do, report };
         // Not joined: it ends when the session is dropped, or, if it then waits for a broker that is away, when the process does.
         std::thread::Builder::new().name(format!("commit-{}", self.worker)).spawn(move || committer.run()).map_err(|error| {
             let code = Code::RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE as i32;
@@ -163,7 +168,7 @@ impl KafkaProducer {
         self.batches = batches;
         Some(Committed {
             result: done.result,
-            changelog_ends: deliveries.ends(),
+            ends: deliveries.ends(),
             refused: if let Refusals::Known(refused) = refusals { refused } else { Vec::new() },
             recycle: session.stale,
         })
@@ -191,6 +196,8 @@ fn next_batches(now: Batches, succeeded: bool, refusals: &Refusals, unclear_size
 /// The thread on which commits wait for the broker, so that the worker does not.
 struct Committer {
     client: Arc<Client>,
+    heard: Arc<Heard>,
+    topics: Arc<Topics>,
     group: Arc<Client>,
     to_do: Receiver<Work>,
     report: SyncSender<Done>,
@@ -209,14 +216,27 @@ impl Committer {
     }
 
     fn commit(&self, work: &Work) -> Result<(), LogError> {
-        if !work.offsets.is_empty() {
-            // Records and offsets go to the brokers side by side.
-            let client = &self.client;
-            let added = std::thread::scope(|scope| {
-                // Without a thread for it they go with the commit.
+        let client = &self.client;
+        let add = |offsets: &[(TopicPartition, Offset)]| {
+            let list = self.topics.list(offsets.iter().copied());
+            again(|| client.send_offsets(&list, &work.member, OFFSETS_WAIT))
+        };
+        let added = match (&*work.offsets, &*work.handed_over) {
+            ([], []) => None,
+            (offsets, []) => Some(std::thread::scope(|scope| {
+                // Records and offsets go to the brokers side by side. Without a thread for it the records go with the commit.
                 drop(std::thread::Builder::new().name("flush".to_owned()).spawn_scoped(scope, || client.flush(FLUSH_AHEAD)));
-                again(|| client.send_offsets(&work.offsets, &work.member, OFFSETS_WAIT))
-            });
+                add(offsets)
+            })),
+            (offsets, handed_over) => {
+                client.flush(FLUSH_WAIT);
+                let ends = lock(&self.heard.deliveries).ends_of(handed_over);
+                let unknown = Failure::of(Code::RD_KAFKA_RESP_ERR__INCONSISTENT as i32);
+                let ends = ends.ok_or_else(|| log_error(&unknown, "learn where the records stand that were handed over"))?;
+                Some(add(&[offsets, &*ends].concat()))
+            }
+        };
+        if let Some(added) = added {
             added.map_err(|it| log_error(&it, "add the consumed offsets"))?;
             fail_point(fail_point::AFTER_OFFSETS);
         }
@@ -302,6 +322,7 @@ impl Producer for KafkaProducer {
             Some(topic) => topic,
             None => handle.insert(TopicHandle::new(&session.client, self.topics.name(record.topic)).map_err(|it| failed(&it))?),
         };
+        let watched = record.partition.filter(|_| record.watched).map(|partition| TopicPartition { topic: record.topic, partition });
         let outgoing = Outgoing {
             topic,
             partition: record.partition.unwrap_or(-1),
@@ -309,7 +330,7 @@ impl Producer for KafkaProducer {
             value: record.value,
             timestamp: record.timestamp,
             headers: record.headers,
-            opaque: lock(&session.heard.deliveries).mark(record.cause),
+            opaque: lock(&session.heard.deliveries).mark(record.cause, watched),
         };
         session.client.produce(&outgoing).map_err(|failure| match failure.code {
             code if code == Code::RD_KAFKA_RESP_ERR__QUEUE_FULL as i32 => SendError::Full,
@@ -327,14 +348,19 @@ impl Producer for KafkaProducer {
     }
 
     /// The member is the one of this producer's log, whatever consumer is given.
-    fn commit(&mut self, offsets: &[(TopicPartition, Offset)], _consumer: &mut dyn Consumer) -> Result<(), LogError> {
+    fn commit(
+        &mut self,
+        offsets: &[(TopicPartition, Offset)],
+        handed_over: &[TopicPartition],
+        _consumer: &mut dyn Consumer,
+    ) -> Result<(), LogError> {
         let Some(session) = self.session.as_mut().filter(|it| it.state == State::Open) else {
             return Err(out_of_order("no transaction is open"));
         };
         let Some(member) = self.group.group_metadata() else {
             return Err(out_of_order("the consumer has no group"));
         };
-        let work = Work { offsets: self.topics.list(offsets.iter().copied()), member };
+        let work = Work { offsets: offsets.to_vec(), handed_over: handed_over.to_vec(), member };
         session.work.try_send(work).map_err(|_| out_of_order("a commit is under way"))?;
         session.state = State::Committing;
         Ok(())

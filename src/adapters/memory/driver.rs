@@ -120,6 +120,7 @@ fn limits() -> Limits {
         buffer_max_bytes: 1 << 20,
         poll_max_records: 100,
         repartition_lag_max: 10_000,
+        hand_over: true,
         restore_max_records: 100,
         restore_buffer_max_bytes: 1 << 20,
         task_retry: Duration::from_secs(1),

@@ -12,7 +12,7 @@ use crate::adapters::memory::partition::Content;
 use crate::adapters::memory::{Identity, Membership, Topics, error};
 use crate::engine::record::{Offset, TopicPartition};
 use crate::runtime::mutant::{self, Mutant};
-use crate::runtime::ports::{AfterAbort, Cause, Committed, Consumer, LogError, OutRecord, Producer, SendError};
+use crate::runtime::ports::{AfterAbort, Committed, Consumer, LogError, OutRecord, Producer, SendError};
 use crate::runtime::reaction::Reaction;
 
 /// A producer. What it sends is in the log at once, held back from readers until the transaction ends; a commit is done at once, or takes
@@ -26,7 +26,8 @@ pub struct MemoryProducer {
     /// Its epoch, once it is initialised.
     epoch: Option<u32>,
     phase: Phase,
-    changelog_ends: BTreeMap<TopicPartition, Offset>,
+    /// Where watched records end that the transaction wrote.
+    ends: BTreeMap<TopicPartition, Offset>,
     /// The broker knows of the open transaction.
     known: bool,
     /// A record of the open transaction got lost.
@@ -47,8 +48,8 @@ enum Phase {
 
 impl MemoryProducer {
     pub(super) fn new(cluster: Cluster, topics: Topics, identity: Identity, membership: Membership) -> Self {
-        let (epoch, phase, changelog_ends) = (None, Phase::Idle, BTreeMap::new());
-        Self { cluster, topics, identity, membership, epoch, phase, changelog_ends, known: false, lost: false }
+        let (epoch, phase, ends) = (None, Phase::Idle, BTreeMap::new());
+        Self { cluster, topics, identity, membership, epoch, phase, ends, known: false, lost: false }
     }
 
     fn epoch(&self) -> Result<u32, LogError> {
@@ -72,9 +73,9 @@ impl MemoryProducer {
             return self.cluster.append(topic, record.partition, content).map(drop);
         }
         let mut state = self.cluster.state();
-        let (_, offset) = state.send(&self.identity.transactional_id, epoch, topic, record.partition, content)?;
-        if let Cause::Store(changelog) = record.cause {
-            self.changelog_ends.insert(changelog, offset + 1);
+        let (partition, offset) = state.send(&self.identity.transactional_id, epoch, topic, record.partition, content)?;
+        if record.watched {
+            self.ends.insert(TopicPartition { topic: record.topic, partition }, offset + 1);
         }
         self.known = true;
         Ok(())
@@ -144,7 +145,7 @@ impl Producer for MemoryProducer {
         self.cluster.wake();
         self.phase = Phase::Idle;
         (self.known, self.lost) = (false, false);
-        self.changelog_ends.clear();
+        self.ends.clear();
         Ok(())
     }
 
@@ -191,11 +192,19 @@ impl Producer for MemoryProducer {
         self.cluster.pass(wait);
     }
 
-    fn commit(&mut self, offsets: &[(TopicPartition, Offset)], _consumer: &mut dyn Consumer) -> Result<(), LogError> {
+    fn commit(
+        &mut self,
+        offsets: &[(TopicPartition, Offset)],
+        handed_over: &[TopicPartition],
+        _consumer: &mut dyn Consumer,
+    ) -> Result<(), LogError> {
         if !matches!(self.phase, Phase::Open) {
             return Err(misused("no transaction is open"));
         }
-        self.phase = Phase::Committing(self.end(offsets)?);
+        // What got lost has no end, and fails the commit anyway.
+        let ends = handed_over.iter().filter_map(|it| Some((*it, *self.ends.get(it)?)));
+        let offsets: Vec<_> = offsets.iter().copied().chain(ends).collect();
+        self.phase = Phase::Committing(self.end(&offsets)?);
         Ok(())
     }
 
@@ -215,8 +224,8 @@ impl Producer for MemoryProducer {
             }
         };
         self.phase = if answered.result.is_ok() { Phase::Idle } else { Phase::Failed };
-        let changelog_ends = std::mem::take(&mut self.changelog_ends).into_iter().collect();
-        Some(Committed { result: answered.result, changelog_ends, refused: Vec::new(), recycle: answered.repeated })
+        let ends = std::mem::take(&mut self.ends).into_iter().collect();
+        Some(Committed { result: answered.result, ends, refused: Vec::new(), recycle: answered.repeated })
     }
 
     /// It writes straight to the log.
@@ -229,7 +238,7 @@ impl Producer for MemoryProducer {
         if let Phase::Committing(answer) = std::mem::replace(&mut self.phase, Phase::Idle) {
             self.cluster.let_pass(|| answer.lock().unwrap_or_else(PoisonError::into_inner).is_some());
         }
-        self.changelog_ends.clear();
+        self.ends.clear();
         if !std::mem::take(&mut self.known) {
             return Ok(AfterAbort::Usable);
         }

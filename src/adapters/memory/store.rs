@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::plan::StorePlan;
 use crate::engine::record::Offset;
-use crate::runtime::bulk::Bulk;
 use crate::runtime::operations::access::{StateReader, StoreSize};
 use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
+use crate::runtime::restore::bulk::Bulk;
 
 /// A slice of a scan by a reader.
 const SLICE_ENTRIES: usize = 256;

@@ -13,8 +13,8 @@ use rocksdb::{DB, Error, IngestExternalFileOptions, SstFileWriter};
 
 use crate::adapters::rocks::options::Resources;
 use crate::engine::record::Offset;
-use crate::runtime::bulk::Bulk;
 use crate::runtime::ports::StoreError;
+use crate::runtime::restore::bulk::Bulk;
 
 /// In a task's directory: a file that is being made. RocksDB takes no notice of it.
 const FILE: &str = "restoring.new";

@@ -18,8 +18,8 @@ use crate::adapters::rocks::manifest::{self, Manifest};
 use crate::adapters::rocks::options::Resources;
 use crate::adapters::rocks::readers::{Opened, Shared};
 use crate::engine::record::Offset;
-use crate::runtime::bulk::Bulk;
 use crate::runtime::ports::{Store, StoreError, TaskStores};
+use crate::runtime::restore::bulk::Bulk;
 
 /// In the default column family: `position/<store id>` → the changelog offset, 8 bytes big-endian.
 const POSITION: &str = "position/";

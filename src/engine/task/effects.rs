@@ -122,6 +122,11 @@ impl Effects {
         output.send(it.topic, it.partition, timestamp, cause);
     }
 
+    /// The output at an index goes to this partition.
+    pub fn place(&mut self, index: usize, partition: i32) {
+        self.outputs.iter_mut().skip(index).take(1).for_each(|it| it.partition = Some(partition));
+    }
+
     /// The output at an index.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<OutputRef<'_>> {

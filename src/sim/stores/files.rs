@@ -5,8 +5,8 @@ use std::ops::{Bound, Range};
 
 use crate::engine::plan::StorePlan;
 use crate::engine::record::Offset;
-use crate::runtime::bulk::Bulk;
 use crate::runtime::ports::{StoreError, TaskStores};
+use crate::runtime::restore::bulk::Bulk;
 use crate::sim::random::Random;
 
 /// Of the power losses that cost a batch, so many per mille leave it torn.

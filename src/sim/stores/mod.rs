@@ -10,9 +10,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::record::Offset;
-use crate::runtime::bulk::Bulk;
 use crate::runtime::operations::access::{StateReader, StoreSize};
 use crate::runtime::ports::{Store, StoreError, Stores, TaskStores};
+use crate::runtime::restore::bulk::Bulk;
 use crate::sim::random::Random;
 
 use files::Files;

@@ -1,38 +1,41 @@
-//! Restore: changelog → store. Which tasks need it, from where on, and what becomes of them; `restore_slice` does it.
+//! Restore: changelog → store. Which tasks need it, from where on, and what becomes of them; `slice.rs` does it.
+
+pub mod bulk;
+mod slice;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bulk::Bulk;
-use super::mutant::{self, Mutant};
-use super::ports::{Changelogs, LogError, StoreError};
-use super::reaction::Reaction;
-use super::status::Change;
-use super::tasks::{Disk, OpenTask, State};
-use super::worker::{Error, Worker};
 use crate::engine::plan::StoreKind;
 use crate::engine::protocol::recovery::{self, Recovery};
 use crate::engine::record::{Offset, TopicPartition};
+use crate::runtime::mutant::{self, Mutant};
+use crate::runtime::ports::{Changelogs, LogError, StoreError};
+use crate::runtime::reaction::Reaction;
+use crate::runtime::status::Change;
+use crate::runtime::tasks::{Disk, OpenTask, State};
+use crate::runtime::worker::{Error, Worker};
+use bulk::Bulk;
 
 /// What a worker is restoring.
 #[derive(Debug, Default)]
 pub struct Restore {
     /// By changelog partition.
-    pub(super) reading: BTreeMap<TopicPartition, Reading>,
+    pub(in crate::runtime) reading: BTreeMap<TopicPartition, Reading>,
     /// By task: what is told of it.
-    pub(super) progress: BTreeMap<String, Progress>,
+    pub(in crate::runtime) progress: BTreeMap<String, Progress>,
     /// Tasks to be restored once more, when their time has come: a store could not be written.
-    pub(super) again: BTreeMap<String, Duration>,
+    pub(in crate::runtime) again: BTreeMap<String, Duration>,
     /// The last slice had records: more may be there at once.
-    pub(super) flows: bool,
+    pub(in crate::runtime) flows: bool,
     /// Of each record of the last slice: what it takes, gathered; so that a slice of large ones has fewer of them.
-    pub(super) record_bytes: usize,
+    pub(in crate::runtime) record_bytes: usize,
 }
 
 /// A changelog partition on its way into a store.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(in crate::runtime) struct Reading {
     pub task: String,
     pub store: usize,
     /// After the last record handed out.
@@ -58,7 +61,7 @@ pub(super) struct Reading {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(in crate::runtime) struct Progress {
     pub started: Duration,
     pub told: Duration,
     pub behind: Offset,
@@ -77,20 +80,20 @@ impl Restore {
     }
 
     /// Offsets of a task's changelogs gone through, of so many; `None`: it does not restore.
-    pub(super) fn progress(&self, task: &str) -> Option<(Offset, Offset)> {
+    pub(in crate::runtime) fn progress(&self, task: &str) -> Option<(Offset, Offset)> {
         let behind = self.progress.get(task)?.behind;
         let left: Offset = self.reading.values().filter(|it| it.task == task).map(|it| it.target - it.position).sum();
         Some((behind - left.max(0), behind))
     }
 
     /// Reads nothing any more.
-    pub(super) fn stop_all(&mut self, changelogs: &mut dyn Changelogs) {
+    pub(in crate::runtime) fn stop_all(&mut self, changelogs: &mut dyn Changelogs) {
         for (changelog, reading) in std::mem::take(self).reading {
             reading.stop(changelog, changelogs);
         }
     }
 
-    pub(super) fn stop_task(&mut self, task: &str, changelogs: &mut dyn Changelogs) {
+    pub(in crate::runtime) fn stop_task(&mut self, task: &str, changelogs: &mut dyn Changelogs) {
         self.reading.retain(|changelog, reading| {
             let other = reading.task != task;
             if !other {
@@ -130,7 +133,7 @@ impl Reading {
 
 impl Worker {
     /// Lets tasks run whose state is what the group's offset says, and starts to restore the others.
-    pub(super) fn restore_where_needed(&mut self, tasks: &[usize]) {
+    pub(in crate::runtime) fn restore_where_needed(&mut self, tasks: &[usize]) {
         let bounds = match self.changelog_bounds(tasks) {
             Ok(bounds) => bounds,
             Err(error) if error.reaction == Reaction::Retry => {
@@ -154,7 +157,7 @@ impl Worker {
     }
 
     /// A task's state could not be opened or read. Damaged files are made anew from the changelog, and room on the disk is waited for.
-    pub(super) fn state_failed(&mut self, index: usize, error: &StoreError) {
+    pub(in crate::runtime) fn state_failed(&mut self, index: usize, error: &StoreError) {
         let Some(task) = self.tasks.get(index).map(|it| it.task.id.clone()) else { return };
         match error {
             StoreError::Damaged(_) => drop(self.tasks.damaged.insert(task.clone())),
@@ -168,7 +171,7 @@ impl Worker {
     }
 
     /// Opens the stores whose files are damaged anew, empty.
-    pub(super) fn reopen_damaged(&mut self) {
+    pub(in crate::runtime) fn reopen_damaged(&mut self) {
         for task in std::mem::take(&mut self.tasks.damaged) {
             let Some(index) = self.tasks.iter().position(|it| it.task.id == task) else { continue };
             let Self { tasks, stores, .. } = self;
@@ -203,7 +206,7 @@ impl Worker {
         open.changelogs.is_empty() || open.reflects == Some(committed) || mutant::is(Mutant::NothingRestored) && open.reflects.is_some()
     }
 
-    pub(super) fn stop_task(&mut self, index: usize, reason: String) {
+    pub(in crate::runtime) fn stop_task(&mut self, index: usize, reason: String) {
         let Self { tasks, restore, log, report, .. } = self;
         let Some(open) = tasks.get_mut(index) else { return };
         restore.stop_task(&open.task.id, log.parts().changelogs);
@@ -263,7 +266,7 @@ impl Worker {
     }
 
     /// The task's state is complete.
-    pub(super) fn run_task(&mut self, index: usize) -> Result<(), Failed> {
+    pub(in crate::runtime) fn run_task(&mut self, index: usize) -> Result<(), Failed> {
         self.check_offset(index)?;
         let Self { tasks, restore, clock, report, meter, .. } = self;
         let Some(open) = tasks.get_mut(index) else { return Ok(()) };
@@ -309,7 +312,7 @@ impl Worker {
     }
 
     /// The stores of these tasks could not be written: they are to be restored, a little later.
-    pub(super) fn restore_again(&mut self, tasks: &[usize]) {
+    pub(in crate::runtime) fn restore_again(&mut self, tasks: &[usize]) {
         let sources: Vec<_> = tasks.iter().filter_map(|it| Some(self.tasks.get(*it)?.source)).collect();
         self.restore_later(tasks);
         // Records of these partitions are not looked at any more; what was processed of them since must not be committed.
@@ -317,7 +320,7 @@ impl Worker {
         self.tasks.torn = Some("a state could not be written".to_owned());
     }
 
-    pub(super) fn restore_later(&mut self, tasks: &[usize]) {
+    pub(in crate::runtime) fn restore_later(&mut self, tasks: &[usize]) {
         let due = self.clock.elapsed() + self.limits.task_retry;
         let Self { tasks: all, restore, log, .. } = self;
         for index in tasks {
@@ -330,7 +333,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn restore_due(&mut self) -> Result<(), Error> {
+    pub(in crate::runtime) fn restore_due(&mut self) -> Result<(), Error> {
         let now = self.clock.elapsed();
         let due: BTreeSet<String> = self.restore.again.iter().filter(|(_, at)| **at <= now).map(|(task, _)| task.clone()).collect();
         if due.is_empty() {
@@ -347,7 +350,7 @@ impl Worker {
 }
 
 /// Why a task can't be restored.
-pub(super) enum Failed {
+pub(in crate::runtime) enum Failed {
     /// Only a person can help.
     Stop(String),
     /// Its store.

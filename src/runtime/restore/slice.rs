@@ -10,14 +10,14 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::bulk::Bulk;
-use super::mutant::{self, Mutant};
-use super::ports::{LogError, Store, StoreError};
-use super::reaction::Reaction;
-use super::restore::{Failed, Reading, Restore};
-use super::status::Change;
-use super::worker::{Error, Worker};
+use super::{Failed, Reading, Restore};
 use crate::engine::record::{Offset, TopicPartition};
 use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::runtime::mutant::{self, Mutant};
+use crate::runtime::ports::{LogError, Store, StoreError};
+use crate::runtime::reaction::Reaction;
+use crate::runtime::status::Change;
+use crate::runtime::worker::{Error, Worker};
 
 /// An end that does not move on for so long is told.
 const HELD_FOR: Duration = Duration::from_secs(10);
@@ -99,7 +99,7 @@ fn unpack(store: &mut dyn Store, number: usize, records: &Bulk) -> Result<Bulk, 
 
 impl Worker {
     /// One slice: at most so many records as the setting says.
-    pub(super) fn restore_slice(&mut self) -> Result<(), Error> {
+    pub(in crate::runtime) fn restore_slice(&mut self) -> Result<(), Error> {
         self.open_later()?;
         self.restore_due()?;
         self.restore.flows = false;
@@ -273,7 +273,7 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) fn restore_refused(&mut self, index: usize, failed: Failed) {
+    pub(in crate::runtime) fn restore_refused(&mut self, index: usize, failed: Failed) {
         match failed {
             Failed::Stop(reason) => self.stop_task(index, reason),
             Failed::State(error) => self.state_failed(index, &error),

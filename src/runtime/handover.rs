@@ -1,0 +1,255 @@
+//! Hand-over: a repartition record goes to its task within the transaction that writes it, when this worker alone writes and reads the topic.
+//!
+//! Read back from the log it would wait for the end of that transaction, and what comes of it for the end of a second one. It is written to
+//! the log all the same, so whoever gets the partition next finds everything there, and its consumed offset is where the transaction's
+//! records end. That this worker is alone follows from the group: it has all partitions of the topic and of those that it is made from.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::mutant::{self, Mutant};
+use super::status::Change;
+use super::tasks::{Tasks, Turn};
+use super::worker::{Error, Transaction, Worker};
+use crate::engine::partition::partition_of;
+use crate::engine::plan::{Plan, Role};
+use crate::engine::record::{HeaderRef, Offset, RecordRef, TopicId, TopicPartition};
+use crate::engine::task::effects::Effects;
+
+/// Which topics could be handed over, and what is in the way.
+#[derive(Debug)]
+pub(super) struct Handover {
+    /// Each repartition topic, and the topics that it is made from; none when it is switched off.
+    feeds: Vec<(TopicId, Vec<TopicId>)>,
+    /// Up to here the log has records that are to be read from it.
+    unread: BTreeMap<TopicPartition, Offset>,
+    /// Since when input is held, so that all that was written can be read.
+    holding: Option<Duration>,
+    /// It is not held again before.
+    hold_from: Duration,
+    told: bool,
+    look_at: Duration,
+}
+
+/// The topics of which records are handed over.
+#[derive(Debug, Default)]
+pub(super) struct HandedOver {
+    /// By topic.
+    on: Vec<bool>,
+    /// A record on its way from the effects of one task into another.
+    copy: Effects,
+    /// One could not be processed by its task: none is handed over while the worker has these partitions.
+    failed: bool,
+}
+
+/// Between two looks at whether partitions have come together.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Input is held no longer than this for it, and then not for a while.
+const HOLD_MAX: Duration = Duration::from_secs(2);
+const HOLD_PAUSE: Duration = Duration::from_secs(60);
+/// How long a round waits for records meanwhile.
+pub(super) const HOLD_WAIT: Duration = Duration::from_millis(2);
+
+impl Handover {
+    pub(super) fn new(plan: &Plan, enabled: bool) -> Self {
+        let feeds = if enabled { plan.repartitions() } else { Vec::new() };
+        Self { feeds, unread: BTreeMap::new(), holding: None, hold_from: Duration::ZERO, told: false, look_at: Duration::ZERO }
+    }
+
+    /// The member has other partitions.
+    pub(super) fn assigned(&mut self) {
+        (self.hold_from, self.told) = (Duration::ZERO, false);
+    }
+
+    /// Everything is read from the log again, in which the partitions end here.
+    pub(super) fn begin_anew(&mut self, ends: BTreeMap<TopicPartition, Offset>) {
+        (self.unread, self.holding, self.look_at) = (ends, None, Duration::ZERO);
+    }
+
+    /// Whether input is held for it.
+    pub(super) fn is_holding(&self) -> bool {
+        self.holding.is_some()
+    }
+}
+
+impl Tasks {
+    /// Whether records of the topic are handed over.
+    pub(super) fn hands_over(&self, topic: TopicId) -> bool {
+        self.handed_over.on.get(usize::from(topic.0)).copied().unwrap_or(false)
+    }
+
+    /// From now on they are, or are not any more.
+    pub(super) fn set_hand_over(&mut self, topic: TopicId, on: bool) {
+        let at = usize::from(topic.0);
+        let all = &mut self.handed_over.on;
+        all.resize(all.len().max(at + 1), false);
+        all.iter_mut().skip(at).take(1).for_each(|it| *it = on);
+    }
+
+    /// All topics are read from the log; with other partitions, what failed before may succeed.
+    pub(super) fn hand_over_nothing(&mut self, assigned: bool) {
+        self.handed_over.on.clear();
+        self.handed_over.failed &= !assigned;
+    }
+
+    /// Takes repartition records among the effects, from `first` on, through their tasks, and those that these write in turn.
+    pub(super) fn hand_over(&mut self, first: usize, turn: &Turn<'_>, effects: &mut Effects) {
+        if self.handed_over.on.is_empty() {
+            return;
+        }
+        let mut copy = std::mem::take(&mut self.handed_over.copy);
+        let mut index = first;
+        while let Some(output) = effects.get(index) {
+            if self.hands_over(output.topic) {
+                let partition = partition_of(output.key.unwrap_or_default(), self.partition_count(output.topic));
+                let source = TopicPartition { topic: output.topic, partition };
+                copy.clear();
+                copy.repeat(effects, index, None);
+                effects.place(index, partition);
+                self.take_over(source, &copy, turn, effects);
+            }
+            index += 1;
+        }
+        self.handed_over.copy = copy;
+    }
+
+    /// Takes the one record of `copy` through its task, as the next one of its partition.
+    fn take_over(&mut self, source: TopicPartition, copy: &Effects, turn: &Turn<'_>, effects: &mut Effects) {
+        let Some((it, next)) = copy.get(0).zip(self.sources.get(&source).map(|it| it.next)) else { return };
+        let headers: Vec<HeaderRef<'_>> = copy.headers(0).collect();
+        // Its offset is known when it is acknowledged. This one is as great at most, and greater than those before.
+        let record = RecordRef { source, offset: next, timestamp: Some(it.timestamp), key: it.key, value: it.value, headers: &headers };
+        self.take(record, true, turn, effects);
+        if self.sources.get(&source).is_none_or(|it| it.next == next) {
+            self.handed_over.failed = true;
+            self.torn.get_or_insert_with(|| "a record that was handed over could not be processed; it goes through the log".to_owned());
+        }
+    }
+}
+
+impl Worker {
+    /// Begins the hand-over of topics for which nothing is in the way any more.
+    pub(super) fn arrange_hand_over(&mut self) -> Result<(), Error> {
+        let now = self.clock.elapsed();
+        if self.handover.feeds.is_empty() || now < self.handover.look_at {
+            return Ok(());
+        }
+        let candidates = self.candidates();
+        let quiet = matches!(self.transaction, Transaction::None) && self.effects.is_empty() && !self.tasks.has_processed();
+        let done = if candidates.is_empty() {
+            self.handover.look_at = now + LOOK_EVERY;
+            self.release_input()
+        } else if quiet && self.all_is_read(&candidates) {
+            self.begin_hand_over(&candidates)
+        } else {
+            self.hold_input(now)
+        };
+        done.or_else(|error| self.react(error))
+    }
+
+    /// As the partitions are assigned: begins where nothing is to be read first, else input is held.
+    pub(super) fn hand_over_from_the_start(&mut self) {
+        let candidates = self.candidates();
+        if candidates.is_empty() {
+            return;
+        }
+        if self.all_is_read(&candidates) {
+            self.turn_on(&candidates);
+        } else {
+            self.handover.holding = Some(self.clock.elapsed());
+        }
+    }
+
+    /// Whether records of the topic are not read for now because of a hand-over.
+    pub(super) fn is_kept_from_reading(&self, topic: TopicId) -> bool {
+        self.tasks.hands_over(topic) || self.handover.is_holding() && !self.is_repartition(topic)
+    }
+
+    pub(super) fn is_repartition(&self, topic: TopicId) -> bool {
+        self.plan.topics.get(usize::from(topic.0)).is_some_and(|it| it.role == Role::Repartition)
+    }
+
+    /// The topics that are not handed over, and that this worker alone writes and reads.
+    fn candidates(&self) -> Vec<TopicId> {
+        if self.tasks.handed_over.failed || !self.tasks.ranges.is_empty() {
+            return Vec::new(); // A replay reads what was recorded.
+        }
+        let ready = self.tasks.ready();
+        let whole = |topic: TopicId, has: &dyn Fn(&TopicPartition) -> bool| {
+            let count = self.tasks.partition_count(topic);
+            0 < count && (0..count).all(|partition| has(&TopicPartition { topic, partition }))
+        };
+        let alone = |(topic, feeders): &&(TopicId, Vec<TopicId>)| {
+            !self.tasks.hands_over(*topic)
+                && whole(*topic, &|it| ready.binary_search(it).is_ok())
+                && feeders.iter().all(|it| whole(*it, &|it| self.tasks.sources.contains_key(it)))
+        };
+        self.handover.feeds.iter().filter(alone).map(|(topic, _)| *topic).collect()
+    }
+
+    /// Whether all that was written to these topics has been read.
+    fn all_is_read(&self, topics: &[TopicId]) -> bool {
+        let read = |(at, end): (&TopicPartition, &Offset)| self.tasks.sources.get(at).is_some_and(|it| *end <= it.next);
+        mutant::is(Mutant::HandedOverUnread) || self.handover.unread.iter().filter(|(at, _)| topics.contains(&at.topic)).all(read)
+    }
+
+    fn turn_on(&mut self, topics: &[TopicId]) {
+        topics.iter().for_each(|it| self.tasks.set_hand_over(*it, true));
+        if !std::mem::replace(&mut self.handover.told, true) {
+            (self.report)(&Change::HandsOver { topics: topics.len() });
+        }
+    }
+
+    fn begin_hand_over(&mut self, topics: &[TopicId]) -> Result<(), super::ports::LogError> {
+        self.turn_on(topics);
+        let partitions = self.partitions_of(|it| topics.contains(&it));
+        self.log.parts().consumer.pause(&partitions)?;
+        self.release_input()
+    }
+
+    fn hold_input(&mut self, now: Duration) -> Result<(), super::ports::LogError> {
+        match self.handover.holding {
+            None if now < self.handover.hold_from => Ok(()),
+            None => {
+                self.handover.holding = Some(now);
+                let inputs = self.partitions_of(|it| !self.is_repartition(it));
+                self.log.parts().consumer.pause(&inputs)
+            }
+            Some(since) if since + HOLD_MAX < now => {
+                self.handover.hold_from = now + HOLD_PAUSE;
+                self.release_input()
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn release_input(&mut self) -> Result<(), super::ports::LogError> {
+        if self.handover.holding.take().is_none() {
+            return Ok(());
+        }
+        let ready = self.ready();
+        self.log.parts().consumer.resume(&ready)
+    }
+
+    /// A commit has ended: where its records end, in partitions that were handed over and in others.
+    pub(super) fn written_to(&mut self, partition: TopicPartition, end: Offset, handed_over: bool) {
+        if !self.is_repartition(partition.topic) {
+            return;
+        }
+        let Some(source) = self.tasks.sources.get_mut(&partition).filter(|_| handed_over) else {
+            self.handover.unread.insert(partition, end);
+            return;
+        };
+        // One marker follows; nobody else writes here. The next commit's offsets are taken when it is there, and go over it.
+        let behind_marker = end + 1;
+        source.next = source.next.max(behind_marker);
+        if source.consumed.is_none() {
+            source.consumed = Some(behind_marker);
+        }
+    }
+
+    /// The worker's partitions of topics.
+    fn partitions_of(&self, of: impl Fn(TopicId) -> bool) -> Vec<TopicPartition> {
+        self.tasks.sources.keys().filter(|it| of(it.topic)).copied().collect()
+    }
+}
