@@ -189,16 +189,9 @@ impl Tasks {
         }
     }
 
-    /// Takes a record through the tasks that read its partition, and repartition records that come of it through theirs, where that is done
-    /// at once. Records of partitions that are not ready are not looked at: they are read again when their partition is.
-    pub fn process(&mut self, record: RecordRef<'_>, turn: &Turn<'_>, effects: &mut Effects) {
-        let first = effects.len();
-        self.take(record, false, turn, effects);
-        self.hand_over(first, turn, effects);
-    }
-
-    /// Takes one record, read or handed over, through the tasks that read its partition.
-    pub(super) fn take(&mut self, record: RecordRef<'_>, handed_over: bool, turn: &Turn<'_>, effects: &mut Effects) {
+    /// Takes a record, read or handed over, through the tasks that read its partition. Records of partitions that are not ready are not
+    /// looked at: they are read again when their partition is.
+    pub(super) fn process(&mut self, record: RecordRef<'_>, handed_over: bool, turn: &Turn<'_>, effects: &mut Effects) {
         let Some(readers) = self.readers.get(&record.source) else { return };
         if !self.all_run(record.source.topic, readers) {
             return;

@@ -296,8 +296,9 @@ impl Worker {
             return Ok(None);
         }
         let turn = Turn { now: clock.now(), clock: &**clock, report: &**report };
-        let complete = tasks.complete.len();
-        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, &turn, effects));
+        let (complete, first) = (tasks.complete.len(), effects.len());
+        let polled = consumer.poll(wait, limits.poll_max_records, &mut |record| tasks.process(record, false, &turn, effects));
+        tasks.hand_over(first, &turn, effects);
         for (partition, end) in consumer.ends() {
             tasks.end_reached(*partition, *end);
         }
