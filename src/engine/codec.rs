@@ -10,12 +10,10 @@
 //! | uuid | 16 bytes | 16 bytes |
 //! | optional | 0, or 1 and the value | 0, or 1 and the value |
 
-use std::borrow::Cow;
-
 use rust_decimal::Decimal;
 
-use crate::engine::decimal;
-use crate::engine::value::{Currency, Money, Type, Value};
+use crate::engine::value::{Currency, Money, Texts, Type, Value};
+use crate::engine::{bytes, decimal};
 
 /// Bytes that are not what the type says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,11 +50,12 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
 /// When the bytes are not what the type says.
 #[inline]
 pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malformed> {
-    read_value_as(bytes, of, Cow::Borrowed).ok_or_else(|| malformed(of))
+    read_value_as(bytes, of, |it| it).ok_or_else(|| malformed(of))
 }
 
-/// The same, when text is to be held in another way; `None`: the bytes are not what the type says.
-pub fn read_value_as<'b, 'v>(bytes: &mut &'b [u8], of: &Type, text: impl Fn(&'b str) -> Cow<'v, str> + Copy) -> Option<Value<'v>> {
+/// The same, when text is to be held elsewhere; `None`: the bytes are not what the type says.
+#[inline]
+pub fn read_value_as<'b, 'v>(bytes: &mut &'b [u8], of: &Type, text: impl Fn(&'b str) -> &'v str + Copy) -> Option<Value<'v>> {
     Some(match of {
         Type::Optional(inner) => match next(bytes)? {
             0 => Value::Null,
@@ -99,7 +98,7 @@ pub fn write_key(value: &Value<'_>, into: &mut Vec<u8>) {
                 if index != 0 {
                     into.extend_from_slice(&[0, 0xFF]);
                 }
-                into.extend_from_slice(part);
+                bytes::append(part, into);
             }
             into.extend_from_slice(&[0, 1]);
         }
@@ -112,29 +111,29 @@ pub fn write_key(value: &Value<'_>, into: &mut Vec<u8>) {
     }
 }
 
-/// Takes a part of a state key off the front of `bytes`.
+/// Takes a part of a state key off the front of `bytes`; a text is kept in `texts`.
 ///
 /// # Errors
 /// When the bytes are not what the type says.
-pub fn read_key(bytes: &mut &[u8], of: &Type) -> Result<Value<'static>, Malformed> {
+pub fn read_key<'t>(bytes: &mut &[u8], of: &Type, texts: &'t Texts) -> Result<Value<'t>, Malformed> {
     let int = |bytes: &mut &[u8]| take(bytes, 8).and_then(|it| it.try_into().ok()).map(|it| i64::from_be_bytes(it) ^ i64::MIN);
     let read = match of.required() {
         Type::Bool => read_bool(bytes).map(Value::Bool),
         Type::Int => int(bytes).map(Value::Int),
         Type::Time => int(bytes).map(Value::Time),
         Type::Uuid => take(bytes, 16).and_then(|it| it.try_into().ok()).map(|it| Value::Uuid(u128::from_be_bytes(it))),
-        Type::String => read_escaped(bytes).map(|it| Value::Str(Cow::Owned(it))),
+        Type::String => read_escaped(bytes).map(|it| Value::Str(texts.keep(it))),
         Type::Decimal | Type::Money | Type::List | Type::Record(_) | Type::Null | Type::Optional(_) => None,
     };
     read.ok_or_else(|| malformed(of))
 }
 
 /// Appends bytes behind their length.
-pub fn write_bytes(bytes: &[u8], into: &mut Vec<u8>) {
-    if !write_short(bytes.len() as u64, into) {
-        write_unsigned(bytes.len() as u128, into);
+pub fn write_bytes(it: &[u8], into: &mut Vec<u8>) {
+    if !write_short(it.len() as u64, into) {
+        write_unsigned(it.len() as u128, into);
     }
-    into.extend_from_slice(bytes);
+    bytes::append(it, into);
 }
 
 /// Takes bytes behind their length.
@@ -240,12 +239,11 @@ fn write_short(number: u64, into: &mut Vec<u8>) -> bool {
     if number >> SHORT_BITS != 0 {
         return false;
     }
-    let count = (u64::BITS - number.leading_zeros()).div_ceil(7);
+    // The number of bits by seven, rounded up: exact for as many as there can be here.
+    let count = ((u64::BITS - number.leading_zeros()) * 9 + 64) >> 6;
     let behind_last = u64::MAX << (8 * (count - 1));
     let word = groups_to_bytes(number) | GOES_ON & !behind_last;
-    let end = into.len() + count as usize;
-    into.extend_from_slice(&word.to_le_bytes());
-    into.truncate(end);
+    bytes::append_word(word, count as usize, into);
     true
 }
 
@@ -256,18 +254,8 @@ fn read_short(bytes: &mut &[u8]) -> Option<u64> {
         *bytes = rest;
         return Some(u64::from(*first));
     }
-    let Some(word) = bytes.first_chunk() else {
-        let mut number = 0;
-        for (index, byte) in bytes.iter().enumerate() {
-            number |= u64::from(byte & 0x7F) << (7 * index);
-            if byte & 0x80 == 0 {
-                *bytes = bytes.get(index + 1..)?;
-                return Some(number);
-            }
-        }
-        return None;
-    };
-    let word = u64::from_le_bytes(*word);
+    // Behind the end stand zeros, which would be the last byte of a number: taking that fails.
+    let word = bytes::word(bytes);
     let last = !word & GOES_ON;
     if last == 0 {
         return None;
@@ -348,8 +336,8 @@ mod tests {
             any::<i64>().prop_map(|it| (Value::Int(it), Type::Int)),
             any::<i64>().prop_map(|it| (Value::Time(it), Type::Time)),
             any::<u128>().prop_map(|it| (Value::Uuid(it), Type::Uuid)),
-            any::<String>().prop_map(|it| (Value::Str(it.into()), Type::String)),
-            any::<String>().prop_map(|it| (Value::Str(it.into()), Type::Optional(Box::new(Type::String)))),
+            any::<String>().prop_map(|it| (Value::Str(it.leak()), Type::String)),
+            any::<String>().prop_map(|it| (Value::Str(it.leak()), Type::Optional(Box::new(Type::String)))),
             Just((Value::Null, Type::Optional(Box::new(Type::Int)))),
             (-(1_i128 << 95)..(1_i128 << 95), 0_u32..=28)
                 .prop_map(|(m, s)| (Value::Decimal(Decimal::from_i128_with_scale(m, s)), Type::Decimal)),
@@ -395,14 +383,14 @@ mod tests {
             let key = |it: &(i64, String)| {
                 let mut bytes = Vec::new();
                 write_key(&Value::Int(it.0), &mut bytes);
-                write_key(&Value::Str(it.1.as_str().into()), &mut bytes);
+                write_key(&Value::Str(&it.1), &mut bytes);
                 bytes
             };
             prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
-            let bytes = key(&a);
+            let (bytes, texts) = (key(&a), Texts::new());
             let mut rest = &bytes[..];
-            prop_assert_eq!(read_key(&mut rest, &Type::Int).unwrap(), Value::Int(a.0));
-            prop_assert_eq!(read_key(&mut rest, &Type::String).unwrap(), Value::Str(a.1.into()));
+            prop_assert_eq!(read_key(&mut rest, &Type::Int, &texts).unwrap(), Value::Int(a.0));
+            prop_assert_eq!(read_key(&mut rest, &Type::String, &texts).unwrap(), Value::Str(&a.1));
         }
 
         #[test]
@@ -410,7 +398,7 @@ mod tests {
             let mut rest = &bytes[..];
             drop(read_value(&mut rest, &of));
             let mut rest = &bytes[..];
-            drop(read_key(&mut rest, &of));
+            drop(read_key(&mut rest, &of, &Texts::new()));
         }
     }
 }

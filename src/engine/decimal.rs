@@ -2,8 +2,12 @@
 //!
 //! `rust_decimal` holds 28 digits and rounds silently when they run out, so each result's scale is checked.
 
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 
+use crate::engine::bytes::{append_word, each};
+use crate::engine::digits;
 use crate::engine::expr::Fault;
 use crate::engine::value::Money;
 
@@ -14,27 +18,37 @@ const FRACTION_DIGITS_MAX: usize = 8;
 /// Reads `-?[0-9]{1,18}(\.[0-9]{1,8})?`; keeps trailing zeros as scale.
 #[must_use]
 pub fn parse(text: &str) -> Option<Decimal> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let point = digits.bytes().position(|it| it == b'.');
-    let (whole, fraction) = match point.and_then(|at| digits.split_at_checked(at)) {
-        Some((whole, fraction)) if 1 < fraction.len() => (whole, fraction.get(1..)?),
-        Some(_) => return None,
-        None => (digits, ""),
-    };
-    if whole.is_empty() || WHOLE_DIGITS_MAX < whole.len() || FRACTION_DIGITS_MAX < fraction.len() {
-        return None;
-    }
-    let (whole, decimals, scale) = (number(whole)?, number(fraction)?, u32::try_from(fraction.len()).ok()?);
-    match whole.checked_mul(10_i64.checked_pow(scale)?).and_then(|it| it.checked_add(decimals)) {
-        Some(it) => of(if negative { -it } else { it }, scale),
-        None => {
-            let mantissa = i128::from(whole) * 10_i128.checked_pow(scale)? + i128::from(decimals);
-            Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
+    take(text.as_bytes()).filter(|(_, rest)| rest.is_empty()).map(|(it, _)| it)
+}
+
+/// The same of what bytes begin with; and what follows it.
+#[inline]
+#[must_use]
+pub fn take(text: &[u8]) -> Option<(Decimal, &[u8])> {
+    let negative = text.first() == Some(&b'-');
+    let unsigned = text.get(usize::from(negative)..)?;
+    let (whole_digits, whole) = digits::leading(unsigned);
+    let (mut rest, mut decimals, mut scale) = (unsigned.get(whole_digits..)?, 0, 0);
+    if let [b'.', fraction @ ..] = rest {
+        (scale, decimals) = digits::leading(fraction);
+        rest = fraction.get(scale..)?;
+        if scale == 0 {
+            return None;
         }
     }
+    if whole_digits == 0 || WHOLE_DIGITS_MAX < whole_digits || FRACTION_DIGITS_MAX < scale {
+        return None;
+    }
+    let power = *digits::POWERS.get(scale)?;
+    let scale = u32::try_from(scale).ok()?;
+    let number = match whole.checked_mul(power).and_then(|it| i64::try_from(it.checked_add(decimals)?).ok()) {
+        Some(it) => of(if negative { -it } else { it }, scale),
+        None => {
+            let mantissa = i128::from(whole) * i128::from(power) + i128::from(decimals);
+            Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
+        }
+    };
+    number.map(|it| (it, rest))
 }
 
 /// The number `mantissa` / 10^`scale`, if there is such a scale.
@@ -53,11 +67,6 @@ pub fn mantissa(number: Decimal) -> Option<i64> {
     let parts = number.unpack();
     let digits = i64::try_from(u64::from(parts.mid) << 32 | u64::from(parts.lo)).ok()?;
     (parts.hi == 0).then_some(if parts.negative { -digits } else { digits })
-}
-
-/// The number of at most [`WHOLE_DIGITS_MAX`] digits.
-fn number(digits: &str) -> Option<i64> {
-    digits.bytes().try_fold(0, |number, it| it.is_ascii_digit().then(|| number * 10 + i64::from(it - b'0')))
 }
 
 /// `a + b`, exactly.
@@ -95,6 +104,17 @@ pub fn multiply(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
     if product.scale() == a.scale() + b.scale() { Ok(product) } else { Err(Fault::Overflow) }
 }
 
+/// How a number compares with zero.
+#[inline]
+#[must_use]
+pub fn sign(number: Decimal) -> Ordering {
+    match (number.is_zero(), number.is_sign_negative()) {
+        (true, _) => Ordering::Equal,
+        (false, true) => Ordering::Less,
+        (false, false) => Ordering::Greater,
+    }
+}
+
 /// The same number with at least `scale` decimals, if there is room for them.
 #[must_use]
 pub fn widen(number: Decimal, scale: u32) -> Decimal {
@@ -115,44 +135,49 @@ pub fn amount_of(money: Money) -> Decimal {
 /// Writes a number in plain digits, as `-12.50`.
 pub fn write(number: Decimal, into: &mut Vec<u8>) {
     let parts = number.unpack();
-    if parts.hi != 0 {
-        // Needs more than 64 bits, in which division is cheap; nearly none does.
-        into.extend_from_slice(number.to_string().as_bytes());
-        return;
+    let (mantissa, scale) = (u64::from(parts.mid) << 32 | u64::from(parts.lo), parts.scale as usize);
+    if parts.hi != 0 || digits::POWERS.len() <= scale {
+        return write_long(number, into);
     }
-    let mut rest = u64::from(parts.mid) << 32 | u64::from(parts.lo);
-    let is_negative = parts.negative && rest != 0;
-    let mut digit = || {
-        let it = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        (it, rest)
-    };
-    // The last digit first, into the end of room that is enough for all.
-    let mut text = [0; CHARACTERS_MAX];
-    let mut places = text.iter_mut().rev();
-    if parts.scale != 0 {
-        places.by_ref().take(parts.scale as usize).for_each(|it| *it = digit().0);
-        places.by_ref().take(1).for_each(|it| *it = b'.');
+    if parts.negative && mantissa != 0 {
+        into.push(b'-');
     }
-    for place in places.by_ref() {
-        let (it, before) = digit();
-        *place = it;
-        if before == 0 {
-            break;
-        }
+    if digits::EIGHT <= mantissa || scale == digits::POWERS.len() - 1 {
+        let power = digits::POWERS.get(scale).copied().unwrap_or(1);
+        digits::write(mantissa / power, into);
+        return write_decimals(digits::of(mantissa % power), scale, into);
     }
-    if is_negative {
-        places.by_ref().take(1).for_each(|it| *it = b'-');
-    }
-    let begin = places.len();
-    into.extend_from_slice(text.get(begin..).unwrap_or_default());
+    let text = digits::of(mantissa);
+    // At least one digit stands before the point.
+    let zeros = (text | 1 << (8 * (7 - scale))).trailing_zeros() as usize / 8;
+    append_word((text | each(b'0')) >> (8 * zeros), 8 - scale - zeros, into);
+    write_decimals(text, scale, into);
 }
 
-/// Characters of the longest number of 64 bits: 28 decimals, a digit and a point before them, a sign.
-const CHARACTERS_MAX: usize = 31;
+/// The last ones of eight digits, behind a point.
+#[inline]
+fn write_decimals(digits: u64, scale: usize, into: &mut Vec<u8>) {
+    if scale != 0 {
+        into.push(b'.');
+        append_word((digits | each(b'0')) >> (8 * (8 - scale)), scale, into);
+    }
+}
+
+/// Of numbers that need more than 64 bits, in which division is cheap, or have more decimals than amounts have.
+#[cold]
+fn write_long(number: Decimal, into: &mut Vec<u8>) {
+    let written = into.len();
+    into.extend_from_slice(number.to_string().as_bytes());
+    // Zero has no sign.
+    if number.is_zero() && into.get(written) == Some(&b'-') {
+        into.remove(written);
+    }
+}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(number: Decimal) -> String {
@@ -167,8 +192,31 @@ mod tests {
             assert_eq!(text(parse(it).unwrap()), it);
         }
         assert_eq!(text(-Decimal::ZERO), "0");
+        assert_eq!(text(-Decimal::new(0, 12)), "0.000000000000");
         for it in [Decimal::MAX, Decimal::MIN, Decimal::new(-1, 28), Decimal::new(i64::MIN, 3), Decimal::from_parts(0, 0, 1, true, 28)] {
             assert_eq!(text(it), it.to_string());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_written_as_their_own_text(mantissa in any::<i64>(), bits in 0..64, scale in 0_u32..=28) {
+            let it = Decimal::new(mantissa >> bits, 0);
+            prop_assert_eq!(text(it), it.to_string());
+            let it = Decimal::from_i128_with_scale(i128::from(mantissa >> bits), scale);
+            prop_assert_eq!(text(it), if it.is_zero() { it.abs().to_string() } else { it.to_string() });
+        }
+
+        /// As a regular expression has it, and as `rust_decimal` reads it.
+        #[test]
+        fn amounts_are_read_as_the_contract_has_them(text in "-{0,2}[0-9]{0,20}[.x]{0,2}[0-9]{0,10}", tail in "[ .0-9-]?") {
+            let text = text + &tail;
+            let unsigned = text.strip_prefix('-').unwrap_or(&text);
+            let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+            let digits = |it: &str, most| (1..=most).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_digit());
+            let expected = (digits(whole, 18) && digits(fraction, 8)).then(|| text.parse::<Decimal>().unwrap());
+            prop_assert_eq!(parse(&text), expected);
+            prop_assert_eq!(parse(&text).map(|it| it.scale()), expected.map(|it| it.scale()));
         }
     }
 

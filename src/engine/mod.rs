@@ -1,8 +1,10 @@
 //! The engine: what a record does. No I/O, no clock, no thread, no randomness, no async.
 
+pub mod bytes;
 pub mod codec;
 pub mod currency;
 pub mod decimal;
+pub mod digits;
 pub mod event_id;
 pub mod expr;
 pub mod failure;

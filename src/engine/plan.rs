@@ -432,7 +432,17 @@ fn write(first: bool, name: &str, field: Written, values: &mut Vec<Field>, text:
     text.extend_from_slice(encode::lead(first, name).as_bytes());
     match field {
         Written::Value(Expr::Const(it)) => encode::value(&it, text),
-        Written::Value(it) => values.push(Field { lead: std::mem::take(text), value: it.into() }),
+        Written::Value(Expr::Text(it)) => encode::string(&it, text),
+        Written::Value(it) => {
+            let value = Output::from(it);
+            // Halves of an amount are known to be strings: their quotation marks belong to the texts around them.
+            let behind = match value {
+                Output::AmountOf(_) | Output::CurrencyOf(_) => b"\"".to_vec(),
+                Output::Slot(_) | Output::Computed(_) => Vec::new(),
+            };
+            text.extend_from_slice(&behind);
+            values.push(Field { lead: std::mem::replace(text, behind), value });
+        }
         Written::Object(fields) => {
             text.push(b'{');
             for (index, (name, it)) in fields.into_iter().enumerate() {

@@ -16,7 +16,7 @@ pub struct ObjectSchema {
 pub struct Property {
     /// Its name.
     pub name: String,
-    /// Its name with the comma and the colon around it, as compact JSON has them.
+    /// Its name with the colon behind it, as compact JSON has it.
     pub lead: String,
     /// Whether it must be there.
     pub required: bool,
@@ -32,7 +32,7 @@ impl Property {
     /// A property that must be there and goes to no slot.
     #[must_use]
     pub fn new(name: &str, kind: Kind) -> Self {
-        Self { name: name.to_owned(), lead: encode::lead(false, name), required: true, nullable: false, kind, slot: None }
+        Self { name: name.to_owned(), lead: encode::lead(true, name), required: true, nullable: false, kind, slot: None }
     }
 }
 

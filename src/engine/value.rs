@@ -1,6 +1,6 @@
 //! The types and values of the topology language.
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 
 use rust_decimal::Decimal;
@@ -81,8 +81,8 @@ pub struct Money {
     pub currency: Currency,
 }
 
-/// A value of an expression; text is borrowed from the record where it can be.
-#[derive(Debug, Clone, PartialEq)]
+/// A value of an expression. Text stands in the record, in the plan, or in the record's [`Texts`].
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// Nothing: of an optional type.
     Null,
@@ -95,13 +95,13 @@ pub enum Value<'a> {
     /// See [`Type::Money`].
     Money(Money),
     /// See [`Type::String`].
-    Str(Cow<'a, str>),
+    Str(&'a str),
     /// See [`Type::Time`].
     Time(i64),
     /// See [`Type::Uuid`].
     Uuid(u128),
     /// See [`Type::List`]: valid JSON text, as it was read.
-    Json(Cow<'a, str>),
+    Json(&'a str),
 }
 
 impl Value<'_> {
@@ -111,21 +111,44 @@ impl Value<'_> {
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
+}
 
-    /// The same value, owning its text.
-    #[inline]
+/// Texts that stand nowhere else: escapes written out, what functions make, what a state has. Few records have any. They are kept until the
+/// record is done with, so that values need not own them.
+#[derive(Debug, Default)]
+pub struct Texts(OnceCell<Box<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    text: String,
+    others: Texts,
+}
+
+impl Texts {
+    /// None yet.
     #[must_use]
-    pub fn into_owned(self) -> Value<'static> {
-        match self {
-            Self::Null => Value::Null,
-            Self::Bool(it) => Value::Bool(it),
-            Self::Int(it) => Value::Int(it),
-            Self::Decimal(it) => Value::Decimal(it),
-            Self::Money(it) => Value::Money(it),
-            Self::Str(it) => Value::Str(Cow::Owned(it.into_owned())),
-            Self::Time(it) => Value::Time(it),
-            Self::Uuid(it) => Value::Uuid(it),
-            Self::Json(it) => Value::Json(Cow::Owned(it.into_owned())),
+    pub const fn new() -> Self {
+        Self(OnceCell::new())
+    }
+
+    /// Keeps a text.
+    pub fn keep(&self, text: String) -> &str {
+        let mut place = &self.0;
+        while let Some(kept) = place.get() {
+            place = &kept.others.0;
         }
+        &place.get_or_init(|| Box::new(Kept { text, others: Self::new() })).text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_stay_what_they_are_while_others_are_kept() {
+        let texts = Texts::new();
+        let kept: Vec<&str> = (0..100).map(|nth| texts.keep(nth.to_string())).collect();
+        assert!(kept.iter().zip(0..).all(|(text, nth): (_, i32)| **text == nth.to_string()));
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::codec::{self, Malformed};
 use crate::engine::json::encode;
 use crate::engine::plan::{StoreKind, StorePlan};
 use crate::engine::state::dedup_keys;
-use crate::engine::value::{Type, Value};
+use crate::engine::value::{Texts, Type, Value};
 
 /// An entry of a store: int as a number, all else as text as the language writes it, money as `1000.00 KES`.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +41,7 @@ pub fn entry(store: &StorePlan, mut key: &[u8], mut value: &[u8]) -> Result<Opti
     }
     let mut parts = Vec::new();
     for of in &store.key {
-        parts.push(json(&codec::read_key(&mut key, of)?));
+        parts.push(json(&codec::read_key(&mut key, of, &Texts::new())?));
     }
     Ok(Some(Entry { key: parts, value: fields.into() }))
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use goyt::engine::expr::Fault;
-use goyt::engine::value::{Currency, Money, Type, Value};
+use goyt::engine::value::{Currency, Money, Texts, Type, Value};
 use goyt::engine::{codec, decimal};
 use rust_decimal::Decimal;
 
@@ -133,8 +133,8 @@ fn values() -> impl Strategy<Value = (Value<'static>, Type)> {
         any::<i64>().prop_map(|it| (Value::Int(it), Type::Int)),
         any::<i64>().prop_map(|it| (Value::Time(it), Type::Time)),
         any::<u128>().prop_map(|it| (Value::Uuid(it), Type::Uuid)),
-        any::<String>().prop_map(|it| (Value::Str(it.into()), Type::String)),
-        json().prop_map(|it| (Value::Json(format!("[{it}]").into()), Type::List)),
+        any::<String>().prop_map(|it| (Value::Str(it.leak()), Type::String)),
+        json().prop_map(|it| (Value::Json(format!("[{it}]").leak()), Type::List)),
         decimal.prop_map(|it| (Value::Decimal(it), Type::Decimal)),
         (amount, any::<[u8; 3]>()).prop_map(|(amount, letters)| (Value::Money(Money { amount, currency: Currency(letters) }), Type::Money)),
     ];
@@ -160,7 +160,7 @@ fn key_pairs() -> impl Strategy<Value = (Value<'static>, Value<'static>, std::cm
         any::<(u128, u128)>().prop_map(|(a, b)| (Value::Uuid(a), Value::Uuid(b), a.cmp(&b), Type::Uuid)),
         (text(), text()).prop_map(|(a, b)| {
             let order = a.as_bytes().cmp(b.as_bytes());
-            (Value::Str(a.into()), Value::Str(b.into()), order, Type::String)
+            (Value::Str(a.leak()), Value::Str(b.leak()), order, Type::String)
         }),
     ]
 }
@@ -248,9 +248,9 @@ proptest! {
         pairs.iter().for_each(|it| { codec::write_key(&it.0, &mut a); codec::write_key(&it.1, &mut b) });
         let order = pairs.iter().map(|it| it.2).find(|it| it.is_ne()).unwrap_or(std::cmp::Ordering::Equal);
         prop_assert_eq!(a.cmp(&b), order);
-        let mut rest = &a[..];
+        let (mut rest, texts) = (&a[..], Texts::new());
         for (value, _, _, of) in &pairs {
-            prop_assert_eq!(&codec::read_key(&mut rest, of).unwrap(), value);
+            prop_assert_eq!(&codec::read_key(&mut rest, of, &texts).unwrap(), value);
         }
         prop_assert!(rest.is_empty());
     }

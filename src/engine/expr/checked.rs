@@ -1,7 +1,5 @@
 //! A checked expression: its type, what it tells about nulls, and how literals take the type of what they stand beside.
 
-use std::borrow::Cow;
-
 use rust_decimal::Decimal;
 
 use super::Expr;
@@ -34,7 +32,7 @@ impl Checked {
     /// A text, as a quoted scalar is one.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        Self::new(Expr::Const(Value::Str(Cow::Owned(text.to_owned()))), Type::String)
+        Self::new(Expr::Text(text.to_owned()), Type::String)
     }
 
     /// The same as a value of the type, if it can be one: a literal adapts, a value can stand where it may be null.
@@ -56,8 +54,8 @@ impl Checked {
         }
         let literal = match (&self.expr, to) {
             (Expr::Const(Value::Int(it)), Type::Decimal) => Some(Value::Decimal(Decimal::from(*it))),
-            (Expr::Const(Value::Str(it)), Type::Uuid) => uuid::Uuid::try_parse(it).ok().map(|it| Value::Uuid(it.as_u128())),
-            (Expr::Const(Value::Str(it)), Type::Time) => it.parse::<jiff::Timestamp>().ok().map(|it| Value::Time(it.as_microsecond())),
+            (Expr::Text(it), Type::Uuid) => uuid::Uuid::try_parse(it).ok().map(|it| Value::Uuid(it.as_u128())),
+            (Expr::Text(it), Type::Time) => it.parse::<jiff::Timestamp>().ok().map(|it| Value::Time(it.as_microsecond())),
             _ => None,
         };
         match literal {
@@ -70,7 +68,7 @@ impl Checked {
     #[must_use]
     pub fn literal_text(&self) -> Option<&str> {
         match &self.expr {
-            Expr::Const(Value::Str(it)) => Some(it),
+            Expr::Text(it) => Some(it),
             _ => None,
         }
     }

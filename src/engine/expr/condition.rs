@@ -2,7 +2,8 @@
 //! `||` and `?:` cost nothing, and the commonest comparisons, those with null and with a literal, look at one slot.
 
 use super::{Expr, Fault, Slot, eval};
-use crate::engine::value::Value;
+use crate::engine::bytes;
+use crate::engine::value::{Texts, Value};
 
 /// A condition, ready to be tested.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,7 @@ impl Condition {
     ///
     /// # Errors
     /// What the topology's `else` decides about.
-    pub fn holds(&self, slots: &[Value<'_>]) -> Result<bool, Fault> {
+    pub fn holds<'v>(&'v self, slots: &[Value<'v>], texts: &'v Texts) -> Result<bool, Fault> {
         let mut then = self.first;
         loop {
             let index = match then {
@@ -53,8 +54,10 @@ impl Condition {
             let Some(test) = self.tests.get(index) else { return Ok(false) };
             let is = match &test.that {
                 Comparison::IsNull(slot) => eval::slot_value(*slot, slots).is_null(),
-                Comparison::IsText(slot, text) => matches!(eval::slot_value(*slot, slots), Value::Str(it) if it == text),
-                Comparison::Other(expr) => eval::truth(expr, slots)?,
+                Comparison::IsText(slot, text) => {
+                    matches!(eval::slot_value(*slot, slots), Value::Str(it) if bytes::equal(it.as_bytes(), text.as_bytes()))
+                }
+                Comparison::Other(expr) => eval::truth(expr, slots, texts)?,
             };
             then = if is { test.if_true } else { test.if_false };
         }
@@ -102,9 +105,7 @@ impl From<Expr> for Comparison {
         if let Expr::Equal(a, b) = &expr {
             match (&**a, &**b) {
                 (Expr::Slot(slot), Expr::Const(Value::Null)) | (Expr::Const(Value::Null), Expr::Slot(slot)) => return Self::IsNull(*slot),
-                (Expr::Slot(slot), Expr::Const(Value::Str(text))) | (Expr::Const(Value::Str(text)), Expr::Slot(slot)) => {
-                    return Self::IsText(*slot, text.clone().into_owned());
-                }
+                (Expr::Slot(slot), Expr::Text(text)) | (Expr::Text(text), Expr::Slot(slot)) => return Self::IsText(*slot, text.clone()),
                 _ => {}
             }
         }
@@ -120,12 +121,12 @@ mod tests {
 
     /// Conditions over a bool, a text and an optional integer.
     fn conditions() -> impl Strategy<Value = Expr> {
-        let equal = |slot, value| Expr::Equal(Box::new(Expr::Slot(slot)), Box::new(Expr::Const(value)));
+        let equal = |slot, value| Expr::Equal(Box::new(Expr::Slot(slot)), Box::new(value));
         let leaf = prop_oneof![
             any::<bool>().prop_map(|it| Expr::Const(Value::Bool(it))),
             Just(Expr::Slot(0)),
-            "[ab]".prop_map(move |it| equal(1, Value::Str(it.into()))),
-            Just(equal(2, Value::Null)),
+            "[ab]".prop_map(move |it| equal(1, Expr::Text(it))),
+            Just(equal(2, Expr::Const(Value::Null))),
             // Fails on null: what must not be looked at is not.
             Just(Expr::Compare(super::super::Comparison::Less, Box::new(Expr::Slot(2)), Box::new(Expr::Const(Value::Int(3))))),
         ];
@@ -143,8 +144,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_condition_holds_when_its_expression_is_true(expr in conditions(), bool in any::<bool>(), text in "[ab]", int in prop::option::of(0..5_i64)) {
-            let slots = [Value::Bool(bool), Value::Str(text.into()), int.map_or(Value::Null, Value::Int)];
-            prop_assert_eq!(Condition::from(expr.clone()).holds(&slots), eval::truth(&expr, &slots));
+            let slots = [Value::Bool(bool), Value::Str(&text), int.map_or(Value::Null, Value::Int)];
+            let (condition, texts) = (Condition::from(expr.clone()), Texts::new());
+            prop_assert_eq!(condition.holds(&slots, &texts), eval::truth(&expr, &slots, &texts));
         }
     }
 }

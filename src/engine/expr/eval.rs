@@ -1,41 +1,50 @@
 //! Evaluates expressions over the slots of a record.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::{Arithmetic, Comparison, Expr, Fault, Function, Slot};
 use crate::engine::decimal;
 use crate::engine::json::encode;
-use crate::engine::value::{Currency, Money, Value};
+use crate::engine::value::{Currency, Money, Texts, Value};
 
-/// The value of an expression. Text is borrowed from the expression or the slots.
+/// The value of an expression. Text is that of the expression or of the slots, or kept in `texts`.
 ///
 /// # Errors
 /// What the topology's `else` decides about.
-pub fn eval<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Result<Value<'v>, Fault> {
-    Ok(match expr {
-        Expr::Const(it) => borrowed(it),
-        Expr::Slot(slot) => borrowed(slot_value(*slot, slots)),
-        Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Equal(..) | Expr::Compare(..) => Value::Bool(truth(expr, slots)?),
-        Expr::Neg(it) => return with(it, slots, negated),
-        Expr::Arithmetic(how, a, b) => return both(a, b, slots, |a, b| arithmetic(*how, a, b)),
-        Expr::If(condition, yes, no) => eval(if truth(condition, slots)? { yes } else { no }, slots)?,
-        Expr::Call(function, arguments) => return call(*function, arguments, slots),
-    })
+#[inline]
+pub fn eval<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Fault> {
+    match expr {
+        // Most are there already.
+        Expr::Slot(slot) => Ok(*slot_value(*slot, slots)),
+        Expr::Const(it) => Ok(*it),
+        Expr::Text(it) => Ok(Value::Str(it)),
+        _ => computed(expr, slots, texts),
+    }
+}
+
+fn computed<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Fault> {
+    match expr {
+        Expr::Const(_) | Expr::Text(_) | Expr::Slot(_) => eval(expr, slots, texts),
+        Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Equal(..) | Expr::Compare(..) => truth(expr, slots, texts).map(Value::Bool),
+        Expr::Neg(it) => negated(&eval(it, slots, texts)?),
+        Expr::Arithmetic(how, a, b) => arithmetic(*how, &eval(a, slots, texts)?, &eval(b, slots, texts)?),
+        Expr::If(condition, yes, no) => eval(if truth(condition, slots, texts)? { yes } else { no }, slots, texts),
+        Expr::Call(function, arguments) => call(*function, arguments, slots, texts),
+    }
 }
 
 /// Whether a condition holds.
 ///
 /// # Errors
 /// What the topology's `else` decides about.
-pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
+pub fn truth<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<bool, Fault> {
     Ok(match expr {
-        Expr::Not(it) => !truth(it, slots)?,
-        Expr::And(a, b) => truth(a, slots)? && truth(b, slots)?,
-        Expr::Or(a, b) => truth(a, slots)? || truth(b, slots)?,
-        Expr::Equal(a, b) => both(a, b, slots, |a, b| Ok(equal(a, b)))?,
+        Expr::Not(it) => !truth(it, slots, texts)?,
+        Expr::And(a, b) => truth(a, slots, texts)? && truth(b, slots, texts)?,
+        Expr::Or(a, b) => truth(a, slots, texts)? || truth(b, slots, texts)?,
+        Expr::Equal(a, b) => equal(&eval(a, slots, texts)?, &eval(b, slots, texts)?),
         Expr::Compare(how, a, b) => {
-            let order = both(a, b, slots, order)?;
+            let order = order(&eval(a, slots, texts)?, &eval(b, slots, texts)?)?;
             match how {
                 Comparison::Less => order == Ordering::Less,
                 Comparison::LessOrEqual => order != Ordering::Greater,
@@ -43,62 +52,18 @@ pub fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, Fault> {
                 Comparison::GreaterOrEqual => order != Ordering::Less,
             }
         }
-        _ => with(expr, slots, |it| match it {
-            Value::Bool(it) => Ok(*it),
-            _ => Err(Fault::Type("a condition")),
-        })?,
+        _ => match eval(expr, slots, texts)? {
+            Value::Bool(it) => it,
+            _ => return Err(Fault::Type("a condition")),
+        },
     })
-}
-
-/// Has the value of an expression looked at. What is there already, as most is, is not copied for that.
-///
-/// # Errors
-/// What the topology's `else` decides about.
-#[inline]
-pub fn with<T>(expr: &Expr, slots: &[Value<'_>], look: impl FnOnce(&Value<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-    match present(expr, slots) {
-        Some(it) => look(it),
-        None => look(&eval(expr, slots)?),
-    }
-}
-
-/// The same, of two expressions.
-#[inline]
-fn both<T>(a: &Expr, b: &Expr, slots: &[Value<'_>], look: impl FnOnce(&Value<'_>, &Value<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-    match (present(a, slots), present(b, slots)) {
-        (Some(a), Some(b)) => look(a, b),
-        _ => look(&eval(a, slots)?, &eval(b, slots)?),
-    }
-}
-
-/// The value of a literal or a slot.
-#[inline]
-fn present<'v>(expr: &'v Expr, slots: &'v [Value<'_>]) -> Option<&'v Value<'v>> {
-    match expr {
-        Expr::Const(it) => Some(it),
-        Expr::Slot(slot) => Some(slot_value(*slot, slots)),
-        _ => None,
-    }
 }
 
 /// The value of a slot.
 #[inline]
-pub fn slot_value<'v, 's>(slot: Slot, slots: &'v [Value<'s>]) -> &'v Value<'s> {
+#[must_use]
+pub fn slot_value<'s, 'v>(slot: Slot, slots: &'s [Value<'v>]) -> &'s Value<'v> {
     slots.get(usize::from(slot)).unwrap_or(&Value::Null)
-}
-
-fn borrowed<'v>(value: &'v Value<'_>) -> Value<'v> {
-    match value {
-        Value::Str(it) => Value::Str(Cow::Borrowed(it)),
-        Value::Json(it) => Value::Json(Cow::Borrowed(it)),
-        Value::Null => Value::Null,
-        Value::Bool(it) => Value::Bool(*it),
-        Value::Int(it) => Value::Int(*it),
-        Value::Decimal(it) => Value::Decimal(*it),
-        Value::Money(it) => Value::Money(*it),
-        Value::Time(it) => Value::Time(*it),
-        Value::Uuid(it) => Value::Uuid(*it),
-    }
 }
 
 fn negated(value: &Value<'_>) -> Result<Value<'static>, Fault> {
@@ -123,6 +88,7 @@ fn order(a: &Value<'_>, b: &Value<'_>) -> Result<Ordering, Fault> {
         (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
         (Value::Decimal(a), Value::Int(b)) => a.cmp(&(*b).into()),
         (Value::Int(a), Value::Decimal(b)) => rust_decimal::Decimal::from(*a).cmp(b),
+        (Value::Money(a), Value::Int(0)) => decimal::sign(a.amount),
         (Value::Money(a), Value::Int(b)) => a.amount.cmp(&(*b).into()),
         (Value::Int(a), Value::Money(b)) => rust_decimal::Decimal::from(*a).cmp(&b.amount),
         (Value::Money(a), Value::Money(b)) => {
@@ -171,56 +137,56 @@ fn same_currency(a: Money, b: Money) -> Result<(), Fault> {
 
 fn currency(value: &Value<'_>) -> Result<Currency, Fault> {
     match value {
-        Value::Str(it) => Currency::of(it).ok_or_else(|| Fault::UnknownCurrency(it.clone().into_owned())),
+        Value::Str(it) => Currency::of(it).ok_or_else(|| Fault::UnknownCurrency((*it).to_owned())),
         Value::Money(it) => Ok(it.currency),
         _ => Err(Fault::Type("a currency")),
     }
 }
 
-fn call<'v>(function: Function, arguments: &'v [Expr], slots: &'v [Value<'_>]) -> Result<Value<'v>, Fault> {
+fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Fault> {
     const NONE: &Expr = &Expr::Const(Value::Null);
-    let [first, second] = [0, 1].map(|it| arguments.get(it).unwrap_or(NONE));
-    let text = |of: &'v Expr| match eval(of, slots)? {
+    let value = |nth: usize| eval(arguments.get(nth).unwrap_or(NONE), slots, texts);
+    let text = |nth| match value(nth)? {
         Value::Str(it) => Ok(it),
         _ => Err(Fault::Type("a string")),
     };
     Ok(match function {
         Function::Money => {
-            let amount = with(first, slots, |it| match it {
-                Value::Decimal(it) => Ok(*it),
-                Value::Int(it) => Ok((*it).into()),
-                _ => Err(Fault::Type("money()")),
-            })?;
-            Value::Money(Money { amount, currency: with(second, slots, currency)? })
+            let amount = match value(0)? {
+                Value::Decimal(it) => it,
+                Value::Int(it) => it.into(),
+                _ => return Err(Fault::Type("money()")),
+            };
+            Value::Money(Money { amount, currency: currency(&value(1)?)? })
         }
-        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: with(first, slots, currency)? }),
-        Function::AmountOf => Value::Decimal(decimal::amount_of(with(first, slots, |it| money(it, ".amount"))?)),
-        Function::CurrencyOf => Value::Str(Cow::Borrowed(with(first, slots, |it| money(it, ".currency"))?.currency.as_str())),
-        Function::Decimal => with(first, slots, |it| match it {
-            Value::Int(it) => Ok(Value::Decimal((*it).into())),
-            Value::Decimal(it) => Ok(Value::Decimal(*it)),
-            Value::Str(it) => decimal::parse(it).map(Value::Decimal).ok_or_else(|| Fault::NotADecimal(it.clone().into_owned())),
-            _ => Err(Fault::Type("decimal()")),
-        })?,
+        Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: currency(&value(0)?)? }),
+        Function::AmountOf => Value::Decimal(decimal::amount_of(money(&value(0)?, ".amount")?)),
+        Function::CurrencyOf => Value::Str(money(&value(0)?, ".currency")?.currency.as_str()),
+        Function::Decimal => match value(0)? {
+            Value::Int(it) => Value::Decimal(it.into()),
+            Value::Decimal(it) => Value::Decimal(it),
+            Value::Str(it) => decimal::parse(it).map(Value::Decimal).ok_or_else(|| Fault::NotADecimal(it.to_owned()))?,
+            _ => return Err(Fault::Type("decimal()")),
+        },
         Function::String => {
             let mut bytes = Vec::new();
-            with(first, slots, |it| Ok(encode::text(it, &mut bytes)))?;
-            Value::Str(Cow::Owned(String::from_utf8(bytes).map_err(|_| Fault::Type("string()"))?))
+            encode::text(&value(0)?, &mut bytes);
+            Value::Str(texts.keep(String::from_utf8(bytes).map_err(|_| Fault::Type("string()"))?))
         }
-        Function::Lower => Value::Str(Cow::Owned(text(first)?.to_lowercase())),
-        Function::Upper => Value::Str(Cow::Owned(text(first)?.to_uppercase())),
-        Function::Size => Value::Int(i64::try_from(text(first)?.chars().count()).map_err(|_| Fault::Overflow)?),
-        Function::StartsWith => Value::Bool(text(first)?.starts_with(text(second)?.as_ref())),
-        Function::EndsWith => Value::Bool(text(first)?.ends_with(text(second)?.as_ref())),
-        Function::Contains => Value::Bool(text(first)?.contains(text(second)?.as_ref())),
-        Function::Abs => with(first, slots, |it| match it {
-            Value::Int(it) => it.checked_abs().map(Value::Int).ok_or(Fault::Overflow),
-            Value::Decimal(it) => Ok(Value::Decimal(it.abs())),
-            Value::Money(it) => Ok(Value::Money(Money { amount: it.amount.abs(), currency: it.currency })),
-            _ => Err(Fault::Type("abs()")),
-        })?,
-        Function::Coalesce => match eval(first, slots)? {
-            Value::Null => eval(second, slots)?,
+        Function::Lower => Value::Str(texts.keep(text(0)?.to_lowercase())),
+        Function::Upper => Value::Str(texts.keep(text(0)?.to_uppercase())),
+        Function::Size => Value::Int(i64::try_from(text(0)?.chars().count()).map_err(|_| Fault::Overflow)?),
+        Function::StartsWith => Value::Bool(text(0)?.starts_with(text(1)?)),
+        Function::EndsWith => Value::Bool(text(0)?.ends_with(text(1)?)),
+        Function::Contains => Value::Bool(text(0)?.contains(text(1)?)),
+        Function::Abs => match value(0)? {
+            Value::Int(it) => it.checked_abs().map(Value::Int).ok_or(Fault::Overflow)?,
+            Value::Decimal(it) => Value::Decimal(it.abs()),
+            Value::Money(it) => Value::Money(Money { amount: it.amount.abs(), currency: it.currency }),
+            _ => return Err(Fault::Type("abs()")),
+        },
+        Function::Coalesce => match value(0)? {
+            Value::Null => value(1)?,
             it => it,
         },
     })

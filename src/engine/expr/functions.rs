@@ -128,8 +128,8 @@ impl Call<'_, '_, '_> {
     fn currency(&mut self, code: &Checked, span: &Span) -> Option<()> {
         match &code.expr {
             Expr::Call(Function::CurrencyOf, _) => Some(()),
-            Expr::Const(Value::Str(it)) if Currency::of(it).is_some() => Some(()),
-            Expr::Const(Value::Str(it)) => {
+            Expr::Text(it) if Currency::of(it).is_some() => Some(()),
+            Expr::Text(it) => {
                 self.checker.problem(span, format!("{it:?} is no currency of ISO 4217"), "a code has three capitals, such as \"EUR\"")
             }
             _ => {

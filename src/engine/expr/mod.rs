@@ -22,8 +22,10 @@ pub type Slot = u16;
 /// A typed expression. The checker has made sure that operand types fit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
-    /// A literal.
+    /// A literal that is no text.
     Const(Value<'static>),
+    /// A text.
+    Text(String),
     /// The value of a slot.
     Slot(Slot),
     /// `!x`, of bool.

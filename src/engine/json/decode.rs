@@ -10,12 +10,13 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Envelope;
+use super::field;
 use super::fill::{self, Filled};
 use super::reader::plain;
 use crate::engine::failure::{Failure, code};
 use crate::engine::plan::EventPlan;
 use crate::engine::schema::{Kind, ObjectSchema, Property};
-use crate::engine::value::Value;
+use crate::engine::value::{Texts, Value};
 
 /// What a record turned out to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,11 +27,16 @@ pub enum Decoded<'r> {
     PassedBy(Envelope<'r>),
 }
 
-/// Decodes a value and fills the slots of its event.
+/// Decodes a value and fills the slots of its event; a text that is written with escapes is kept in `texts`.
 ///
 /// # Errors
 /// The failure that its dead letter will name.
-pub fn decode<'r>(events: &[EventPlan], value: Option<&'r [u8]>, slots: &mut [Value<'r>]) -> Result<Decoded<'r>, Failure> {
+pub fn decode<'r>(
+    events: &[EventPlan],
+    value: Option<&'r [u8]>,
+    slots: &mut [Value<'r>],
+    texts: &'r Texts,
+) -> Result<Decoded<'r>, Failure> {
     let bytes = value.ok_or_else(|| Failure::at(code::NO_VALUE, "", "the record has no value"))?;
     let text = std::str::from_utf8(bytes)
         .map_err(|it| Failure::at(code::INVALID_UTF8, "", format!("the value is not UTF-8: at byte {}", it.valid_up_to())))?;
@@ -44,7 +50,7 @@ pub fn decode<'r>(events: &[EventPlan], value: Option<&'r [u8]>, slots: &mut [Va
     };
     let mut of_type = events.iter().enumerate().filter(|(_, it)| it.event_type == event_type);
     let Some((first, event)) = of_type.next() else {
-        return envelope(text).map(|it| Decoded::PassedBy(it.envelope));
+        return envelope(text, texts).map(|it| Decoded::PassedBy(it.envelope));
     };
     let (index, event) = if of_type.next().is_some() {
         let major = scan(text)?.major;
@@ -57,7 +63,7 @@ pub fn decode<'r>(events: &[EventPlan], value: Option<&'r [u8]>, slots: &mut [Va
     } else {
         (first, event)
     };
-    match fill::fill(text, &event.fields, slots) {
+    match fill::fill(text, &event.fields, slots, texts) {
         Ok(Filled { envelope, major }) if major == event.major => Ok(Decoded::Event(index, envelope)),
         Ok(Filled { major, .. }) => Err(unknown_version(&event_type, major)),
         // Of another major version other fields are expected: that is what should be said then.
@@ -72,7 +78,7 @@ fn unknown_version(event_type: &str, major: u32) -> Failure {
     Failure::at(code::UNKNOWN_VERSION, "/metadata/version", format!("major version {major} of {event_type} is not read here"))
 }
 
-fn envelope(text: &str) -> Result<Filled<'_>, Failure> {
+fn envelope<'r>(text: &'r str, texts: &'r Texts) -> Result<Filled<'r>, Failure> {
     let string = |name: &str| Property::new(name, Kind::String { min_length: 0, max_length: usize::MAX, one_of: Vec::new() });
     let schema = ObjectSchema {
         properties: vec![
@@ -82,7 +88,7 @@ fn envelope(text: &str) -> Result<Filled<'_>, Failure> {
             Property::new("metadata", Kind::Object(ObjectSchema { properties: vec![string("source"), string("version")] })),
         ],
     };
-    fill::fill(text, &schema, &mut [])
+    fill::fill(text, &schema, &mut [], texts)
 }
 
 /// The event type, when it stands first and has no escapes, as producers commonly write it.
@@ -104,8 +110,8 @@ fn scan(text: &str) -> Result<Scanned<'_>, Failure> {
     let scanned = json.deserialize_any(ScanVisitor).and_then(|it| json.end().map(|()| it));
     match scanned {
         Ok(Some(it)) => Ok(it),
-        Ok(None) => Err(fill::not_an_object()),
-        Err(error) => Err(fill::unreadable(text, (&error).into())),
+        Ok(None) => Err(field::not_an_object()),
+        Err(error) => Err(field::unreadable(text, (&error).into())),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use super::reader::plain;
-use crate::engine::decimal;
-use crate::engine::value::{Currency, Money, Value};
+use crate::engine::value::Value;
+use crate::engine::{bytes, decimal, digits};
 
 /// Appends a JSON string.
 pub fn string(text: &str, into: &mut Vec<u8>) {
@@ -16,7 +16,7 @@ pub fn string(text: &str, into: &mut Vec<u8>) {
 /// Appends what stands between the quotation marks of a JSON string.
 pub fn inner(text: &str, into: &mut Vec<u8>) {
     if plain(text.as_bytes()) == text.len() {
-        return into.extend_from_slice(text.as_bytes());
+        return bytes::append(text.as_bytes(), into);
     }
     let quoted = serde_json::Value::from(text).to_string();
     into.extend_from_slice(quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or_default().as_bytes());
@@ -51,7 +51,7 @@ pub fn text(value: &Value<'_>, into: &mut Vec<u8>) {
         Value::Null => {}
         Value::Bool(it) => into.extend_from_slice(if *it { b"true" } else { b"false" }),
         Value::Int(it) => integer(*it, into),
-        Value::Str(it) | Value::Json(it) => into.extend_from_slice(it.as_bytes()),
+        Value::Str(it) | Value::Json(it) => bytes::append(it.as_bytes(), into),
         Value::Decimal(it) => decimal::write(*it, into),
         Value::Money(it) => {
             decimal::write(decimal::amount_of(*it), into);
@@ -61,19 +61,6 @@ pub fn text(value: &Value<'_>, into: &mut Vec<u8>) {
         Value::Time(micros) => time(*micros, into),
         Value::Uuid(it) => uuid(*it, into),
     }
-}
-
-/// Appends an amount of money as a string, with at least the decimals of its currency.
-pub fn amount(money: Money, into: &mut Vec<u8>) {
-    into.push(b'"');
-    decimal::write(decimal::amount_of(money), into);
-    into.push(b'"');
-}
-
-/// Appends a currency as a string.
-pub fn currency(currency: Currency, into: &mut Vec<u8>) {
-    let [a, b, c] = currency.as_str().as_bytes().first_chunk().copied().unwrap_or_default();
-    into.extend_from_slice(&[b'"', a, b, c, b'"']);
 }
 
 /// Appends a UUID in lower case, with hyphens.
@@ -100,8 +87,13 @@ static HEX: [[u8; 2]; 256] = {
     hex
 };
 
-fn integer(it: i64, into: &mut Vec<u8>) {
-    into.extend_from_slice(itoa::Buffer::new().format(it).as_bytes());
+/// Appends an integer.
+#[inline]
+pub fn integer(it: i64, into: &mut Vec<u8>) {
+    if it < 0 {
+        into.push(b'-');
+    }
+    digits::write(it.unsigned_abs(), into);
 }
 
 fn time(micros: i64, into: &mut Vec<u8>) {
@@ -120,12 +112,12 @@ mod tests {
         let cases = [
             (Value::Int(i64::MIN), "-9223372036854775808"),
             (Value::Int(0), "0"),
-            (Value::Str("a\"\\\n\u{1F4B0}".into()), "\"a\\\"\\\\\\n\u{1F4B0}\""),
+            (Value::Str("a\"\\\n\u{1F4B0}"), "\"a\\\"\\\\\\n\u{1F4B0}\""),
             (Value::Decimal(decimal::parse("-12.50").unwrap()), "\"-12.50\""),
             (Value::Time(1_767_261_600_000_000), "\"2026-01-01T10:00:00Z\""),
             (Value::Uuid(1), "\"00000000-0000-0000-0000-000000000001\""),
             (Value::Null, "null"),
-            (Value::Json("[1,{}]".into()), "[1,{}]"),
+            (Value::Json("[1,{}]"), "[1,{}]"),
         ];
         for (it, json) in cases {
             let mut bytes = Vec::new();

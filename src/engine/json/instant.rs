@@ -1,49 +1,56 @@
 //! Instants of ISO 8601 in UTC.
 
+use crate::engine::bytes::word;
+use crate::engine::digits;
+
 /// Microseconds since 1970 of an instant.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    common(text).or_else(|| {
-        let utc = text.ends_with('Z') || text.ends_with("+00:00");
-        utc.then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond)
-    })
+    match common(text.as_bytes()) {
+        Some((micros, length)) if length == text.len() => Some(micros),
+        _ => {
+            let utc = text.ends_with('Z') || text.ends_with("+00:00");
+            utc.then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond)
+        }
+    }
 }
 
-/// The form that nearly all have, `2026-01-31T10:00:00Z` with at most six decimals of a second; `None` says nothing about the others.
-fn common(text: &str) -> Option<i64> {
-    let (bytes, rest) = text.as_bytes().split_first_chunk::<19>()?;
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = bytes else { return None };
-    // All are looked at first, and asked afterwards whether one was no digit.
-    let mut greatest = 0;
-    let mut two = |a: &u8, b: &u8| {
-        let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
-        greatest = greatest.max(a).max(b);
-        i64::from(a) * 10 + i64::from(b)
-    };
-    let (year, month, day) = (two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2));
-    let (hour, minute, second) = (two(h1, h2), two(n1, n2), two(s1, s2));
-    if 9 < greatest {
+/// Microseconds since 1970 of the instant that bytes begin with, and how long it is, if it has the form that nearly all have:
+/// `2026-01-31T10:00:00Z`, with at most six decimals of a second.
+pub(super) fn common(text: &[u8]) -> Option<(i64, usize)> {
+    let (text, rest) = text.split_first_chunk::<19>()?;
+    let [year, date, time] = [word(&text[..4]), word(&text[4..12]), word(&text[11..])];
+    let (year, date, time) = (year ^ digits::values(0) & 0xFFFF_FFFF, date ^ DATE, time ^ TIME);
+    // What stands between the numbers is 0 now, the digits are at most 9.
+    if digits::others(year) | digits::others(date) | digits::others(time) | date & BETWEEN_DATE | time & BETWEEN_TIME != 0 {
         return None;
     }
-    let fraction = match rest {
-        b"Z" => 0,
-        [b'.', decimals @ .., b'Z'] if decimals.len() <= 6 => {
-            digits(decimals)? * 10_i64.pow(6_u32.checked_sub(u32::try_from(decimals.len()).ok()?)?)
-        }
+    let [years, date, time] = [year, date, time].map(digits::pairs);
+    let two = |pairs: u64, at: u32| i64::from((pairs >> (8 * at)) as u8);
+    let (year, month, day) = (two(years, 0) * 100 + two(years, 2), two(date, 1), two(date, 4));
+    let (hour, minute, second) = (two(time, 0), two(time, 3), two(time, 6));
+    let (fraction, decimals) = match rest {
+        [b'Z', ..] => (0, 0),
+        [b'.', rest @ ..] => match digits::leading(rest) {
+            (count @ 1..=6, number) if rest.get(count) == Some(&b'Z') => {
+                (number.cast_signed() * digits::POWERS.get(6 - count)?.cast_signed(), count + 1)
+            }
+            _ => return None,
+        },
         _ => return None,
     };
     // Days that not every month has, and seconds that only some minutes have, are left to who knows the calendar.
     if !((1..=12).contains(&month) && (1..=28).contains(&day) && hour < 24 && minute < 60 && second < 60) {
         return None;
     }
-    Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction)
+    let micros = (((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction;
+    Some((micros, text.len() + decimals + 1))
 }
 
-fn digits(text: &[u8]) -> Option<i64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0, |number, it| it.is_ascii_digit().then(|| number * 10 + i64::from(it - b'0')))
-}
+/// Month and day with what stands before, between and behind them, the hour's first digit left out; and a time.
+const DATE: u64 = u64::from_le_bytes(*b"-00-00T0");
+const TIME: u64 = u64::from_le_bytes(*b"00:00:00");
+const BETWEEN_DATE: u64 = 0x00FF_0000_FF00_00FF;
+const BETWEEN_TIME: u64 = 0x0000_FF00_00FF_0000;
 
 /// Days since 1970-01-01. A year begins in March here: so the day that some years have more is its last one.
 fn days(year: i64, month: i64, day: i64) -> i64 {
@@ -70,8 +77,8 @@ mod tests {
             fraction in "(\\.[0-9]{0,8})?",
         ) {
             let text = format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z", month % 14);
-            if let Some(it) = common(&text) {
-                prop_assert_eq!(Some(it), by_calendar(&text), "{}", text);
+            if let Some((it, length)) = common(format!("{text}Z1").as_bytes()) {
+                prop_assert_eq!((Some(it), length), (by_calendar(&text), text.len()), "{}", text);
             }
             prop_assert_eq!(parse(&text), by_calendar(&text), "{}", text);
         }

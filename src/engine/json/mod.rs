@@ -2,6 +2,7 @@
 
 pub mod decode;
 pub mod encode;
+mod field;
 mod fill;
 mod instant;
 mod reader;
@@ -10,7 +11,7 @@ mod text;
 pub use text::Text;
 
 /// The envelope of an event: what derived events need of their cause.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Envelope<'r> {
     /// `eventId`.
     pub event_id: u128,

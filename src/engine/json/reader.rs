@@ -3,15 +3,22 @@
 
 use std::borrow::Cow;
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Number;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
-/// What is left of a text.
+use super::instant;
+use crate::engine::bytes::{self, each};
+use crate::engine::{decimal, digits};
+
+/// A text, and what is left of it.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'r> {
-    rest: &'r str,
+    text: &'r str,
+    rest: &'r [u8],
 }
 
 /// The text is no JSON from here on, or the value can't be held.
@@ -30,44 +37,60 @@ const SHORT: usize = 18;
 
 impl<'r> Reader<'r> {
     pub(super) fn of(text: &'r str) -> Self {
-        Self { rest: text }
+        Self { text, rest: text.as_bytes() }
     }
 
     /// The next byte that is no white space.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
-            match self.rest.as_bytes().first()? {
-                b' ' | b'\n' | b'\t' | b'\r' => self.pass(1),
-                other => return Some(*other),
+            match self.rest {
+                [b' ' | b'\n' | b'\t' | b'\r', rest @ ..] => self.rest = rest,
+                [other, ..] => return Some(*other),
+                [] => return None,
             }
         }
     }
 
     /// Takes a byte, when it comes next.
     pub(super) fn take(&mut self, byte: u8) -> bool {
-        let is_next = self.peek() == Some(byte);
-        self.pass(usize::from(is_next));
-        is_next
+        match (self.peek(), self.rest) {
+            (Some(next), [_, rest @ ..]) if next == byte => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
     }
 
-    /// Within an object: takes the next key and what stands around it, or the object's end. `first`: behind the opening brace.
-    pub(super) fn key(&mut self, first: bool) -> Result<Option<Cow<'r, str>>, Unreadable> {
-        if self.take(b'}') {
+    /// Within an object: takes the next key and what stands around it, or the object's end. `before`: what stands before the key, which
+    /// is the opening brace of the first one, and the comma of the others.
+    pub(super) fn key(&mut self, before: u8) -> Result<Option<Cow<'r, str>>, Unreadable> {
+        if before == b',' && self.take(b'}') {
             return Ok(None);
         }
-        if !(first || self.take(b',')) {
+        if !self.take(before) {
             return Err(Unreadable::Syntax);
+        }
+        if before == b'{' && self.take(b'}') {
+            return Ok(None);
         }
         let key = self.string()?;
         if self.take(b':') { Ok(Some(key)) } else { Err(Unreadable::Syntax) }
     }
 
-    /// Within an object: takes what comes next when it is this name in compact JSON, with the comma before it and the colon.
-    pub(super) fn lead(&mut self, first: bool, lead: &str) -> bool {
-        let behind = self.rest.strip_prefix(lead.get(usize::from(first)..).unwrap_or_default());
-        self.rest = behind.unwrap_or(self.rest);
-        behind.is_some()
+    /// Within an object: takes what comes next when it is this name as compact JSON has it, with what stands before it and the colon.
+    #[inline]
+    pub(super) fn lead(&mut self, before: u8, lead: &str) -> bool {
+        if let [first, rest @ ..] = self.rest
+            && *first == before
+            && let Some((begin, rest)) = rest.split_at_checked(lead.len())
+            && bytes::equal(begin, lead.as_bytes())
+        {
+            self.rest = rest;
+            return true;
+        }
+        false
     }
 
     /// Takes a string.
@@ -84,14 +107,44 @@ impl<'r> Reader<'r> {
     /// Takes a string, when one begins right here that has no escapes.
     #[inline]
     pub(super) fn plain_string(&mut self) -> Option<&'r str> {
-        let [b'"', inner @ ..] = self.rest.as_bytes() else { return None };
-        let end = 1 + plain(inner);
-        if self.rest.as_bytes().get(end) != Some(&b'"') {
-            return None;
-        }
-        let text = self.rest.get(1..end);
-        self.pass(end + 1);
-        text
+        let [b'"', inner @ ..] = self.rest else { return None };
+        self.string_of(inner, plain(inner))
+    }
+
+    /// Takes a string, when these bytes, which are behind its quotation mark, are followed by another one.
+    #[inline]
+    fn string_of(&mut self, inner: &[u8], length: usize) -> Option<&'r str> {
+        let start = self.text.len() - inner.len();
+        let [b'"', rest @ ..] = self.text.as_bytes().get(start + length..)? else { return None };
+        self.rest = rest;
+        self.text.get(start..start + length)
+    }
+
+    /// Takes a decimal amount in a string, when one begins right here.
+    #[inline]
+    pub(super) fn decimal(&mut self) -> Option<Decimal> {
+        let [b'"', inner @ ..] = self.rest else { return None };
+        let (number, [b'"', rest @ ..]) = decimal::take(inner)? else { return None };
+        self.rest = rest;
+        Some(number)
+    }
+
+    /// Takes a UUID in a string, when one begins right here.
+    #[inline]
+    pub(super) fn uuid(&mut self) -> Option<u128> {
+        let [b'"', inner @ ..] = self.rest else { return None };
+        let (text, [b'"', rest @ ..]) = inner.split_at_checked(UUID)? else { return None };
+        let id = Uuid::try_parse_ascii(text).ok()?;
+        self.rest = rest;
+        Some(id.as_u128())
+    }
+
+    /// Takes an instant in a string, when one begins right here; it as it was written, too.
+    #[inline]
+    pub(super) fn instant(&mut self) -> Option<(&'r str, i64)> {
+        let [b'"', inner @ ..] = self.rest else { return None };
+        let (micros, length) = instant::common(inner)?;
+        self.string_of(inner, length).map(|text| (text, micros))
     }
 
     /// Takes a number.
@@ -100,28 +153,27 @@ impl<'r> Reader<'r> {
     }
 
     /// Takes an integer, when one comes next that is certain to fit.
+    #[inline]
     pub(super) fn short_integer(&mut self) -> Option<i64> {
         let negative = self.peek() == Some(b'-');
-        let digits = self.rest.as_bytes().get(usize::from(negative)..)?;
-        let (mut length, mut number) = (0, 0_u64);
-        for digit in digits.iter().take_while(|it| it.is_ascii_digit()) {
-            number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-            length += 1;
-        }
+        let text = self.rest.get(usize::from(negative)..)?;
+        let (length, number) = digits::leading(text);
+        let (digits, rest) = text.split_at_checked(length)?;
         // JSON has no leading zeros, and -0 is no integer to `serde_json`.
         let leading_zero = digits.first() == Some(&b'0') && (1 < length || negative);
-        let goes_on = matches!(digits.get(length), Some(b'.' | b'e' | b'E'));
+        let goes_on = matches!(rest, [b'.' | b'e' | b'E', ..]);
         if length == 0 || SHORT < length || leading_zero || goes_on {
             return None;
         }
-        self.pass(usize::from(negative) + length);
-        i64::try_from(number).ok().map(|it| if negative { -it } else { it })
+        self.rest = rest;
+        let number = number.cast_signed();
+        Some(if negative { -number } else { number })
     }
 
     /// Takes a word, such as `true`.
     pub(super) fn word(&mut self, word: &str) -> Result<(), Unreadable> {
         self.peek();
-        self.rest = self.rest.strip_prefix(word).ok_or(Unreadable::Syntax)?;
+        self.rest = self.rest.strip_prefix(word.as_bytes()).ok_or(Unreadable::Syntax)?;
         Ok(())
     }
 
@@ -144,22 +196,23 @@ impl<'r> Reader<'r> {
         self.peek().is_none()
     }
 
+    #[cold]
     fn rest<T: Deserialize<'r>>(&mut self) -> Result<T, Unreadable> {
-        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<T>();
+        let left = self.text.get(self.text.len() - self.rest.len()..).unwrap_or_default();
+        let mut values = serde_json::Deserializer::from_str(left).into_iter::<T>();
         match values.next() {
             Some(Ok(it)) => {
-                self.pass(values.byte_offset());
+                self.rest = self.rest.get(values.byte_offset()..).unwrap_or_default();
                 Ok(it)
             }
             Some(Err(error)) => Err((&error).into()),
             None => Err(Unreadable::Syntax),
         }
     }
-
-    fn pass(&mut self, bytes: usize) {
-        self.rest = self.rest.get(bytes..).unwrap_or_default();
-    }
 }
+
+/// Characters of a UUID.
+pub(super) const UUID: usize = 36;
 
 impl From<&serde_json::Error> for Unreadable {
     fn from(error: &serde_json::Error) -> Self {
@@ -171,17 +224,17 @@ impl From<&serde_json::Error> for Unreadable {
 }
 
 /// How many bytes there are before one that can't stand in a string as it is. Eight are looked at together, as one number.
-pub(super) fn plain(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let special = special(word);
+#[inline]
+pub(super) fn plain(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (word, at) in words.iter().zip((0..).step_by(8)) {
+        let special = special(u64::from_le_bytes(*word));
         if special != 0 {
-            return index * 8 + usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
+            return at + special.trailing_zeros() as usize / 8;
         }
     }
-    let special = |it: &u8| *it < 0x20 || *it == b'"' || *it == b'\\';
-    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
+    // What is missing in the last word is zeros, and they can't stand in a string.
+    text.len() - rest.len() + special(bytes::word(rest)).trailing_zeros() as usize / 8
 }
 
 /// The highest bits of the bytes of a word that can't stand in a string as they are: the lowest bit that is set is right, those above it may
@@ -191,11 +244,6 @@ pub(super) const fn special(word: u64) -> u64 {
     // Borrowed from the highest bit of a byte that is less than what is taken from it. None of the three has that bit by itself.
     let borrows = word.wrapping_sub(each(0x20)) | (word ^ each(b'"')).wrapping_sub(each(1)) | (word ^ each(b'\\')).wrapping_sub(each(1));
     borrows & !word & each(0x80)
-}
-
-/// The same byte eight times.
-pub(super) const fn each(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! Text that goes from an event into those derived from it: looked at once, written several times.
 
-use std::borrow::Cow;
-
 use super::encode;
+use crate::engine::bytes::{self, each};
 
 /// The text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Text<'r> {
     /// ASCII that stands in JSON as it is. Nearly all is.
     Plain(&'r [u8]),
     /// Any other.
-    Other(Cow<'r, str>),
+    Other(&'r str),
 }
 
 impl<'r> Text<'r> {
@@ -20,7 +19,7 @@ impl<'r> Text<'r> {
         if is_plain(bytes) {
             return Some(Self::Plain(bytes));
         }
-        std::str::from_utf8(bytes).ok().map(|it| Self::Other(it.into()))
+        std::str::from_utf8(bytes).ok().map(Self::Other)
     }
 
     /// Its bytes.
@@ -36,18 +35,16 @@ impl<'r> Text<'r> {
     #[inline]
     pub fn write(&self, into: &mut Vec<u8>) {
         match self {
-            Self::Plain(it) => into.extend_from_slice(it),
+            Self::Plain(it) => bytes::append(it, into),
             Self::Other(it) => encode::inner(it, into),
         }
     }
 }
 
-impl<'r> From<Cow<'r, str>> for Text<'r> {
-    fn from(text: Cow<'r, str>) -> Self {
-        match text {
-            Cow::Borrowed(it) if is_plain(it.as_bytes()) => Self::Plain(it.as_bytes()),
-            other => Self::Other(other),
-        }
+impl<'r> From<&'r str> for Text<'r> {
+    #[inline]
+    fn from(text: &'r str) -> Self {
+        if is_plain(text.as_bytes()) { Self::Plain(text.as_bytes()) } else { Self::Other(text) }
     }
 }
 
@@ -55,7 +52,7 @@ impl<'r> From<Cow<'r, str>> for Text<'r> {
 fn is_plain(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks();
     let special = words.iter().fold(0, |special, it| special | u64::from_le_bytes(*it) | super::reader::special(u64::from_le_bytes(*it)));
-    special & super::reader::each(0x80) == 0 && rest.iter().all(|it| matches!(it, 0x20..0x80) && !matches!(it, b'"' | b'\\'))
+    special & each(0x80) == 0 && rest.iter().all(|it| matches!(it, 0x20..0x80) && !matches!(it, b'"' | b'\\'))
 }
 
 #[cfg(test)]
@@ -69,7 +66,7 @@ mod tests {
         fn text_is_written_as_the_encoder_writes_it(text in "[ -~é\u{0}-\u{1f}\\\\\"]{0,30}") {
             let mut expected = Vec::new();
             encode::inner(&text, &mut expected);
-            for it in [Text::of(text.as_bytes()).unwrap(), Cow::Borrowed(&text[..]).into(), Cow::<str>::Owned(text.clone()).into()] {
+            for it in [Text::of(text.as_bytes()).unwrap(), text.as_str().into()] {
                 let mut written = Vec::new();
                 it.write(&mut written);
                 prop_assert_eq!(&written, &expected);

@@ -1,13 +1,11 @@
 //! `aggregate`: folds the record into the state of its key.
 
-use std::borrow::Cow;
-
 use super::{Flow, Halt, Next, ended};
 use crate::engine::codec;
 use crate::engine::plan::{Aggregate, Step};
 use crate::engine::value::Value;
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, aggregate: &Aggregate) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, aggregate: &'r Aggregate) -> Result<Next, Halt> {
     let plan = flow.plan;
     let Some(store) = plan.stores.get(aggregate.store) else {
         return Err(ended(step, None, "the plan has no such store".to_owned()));
@@ -16,7 +14,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, aggregate: &Aggregate) -
     if flow.read_state(aggregate.store)? {
         let mut bytes = &flow.scratch.value[..];
         for ((_, of), slot) in store.value.iter().zip(&aggregate.state) {
-            let value = codec::read_value_as(&mut bytes, of, |it| Cow::Owned(it.to_owned()))
+            let value = codec::read_value_as(&mut bytes, of, |it| flow.texts.keep(it.to_owned()))
                 .ok_or_else(|| ended(step, None, format!("the state of store `{}`: {}", store.id, codec::malformed(of))))?;
             if let Some(place) = flow.slots.get_mut(usize::from(*slot)) {
                 *place = value;

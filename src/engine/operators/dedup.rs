@@ -8,7 +8,14 @@ use crate::engine::plan::{Late, Step};
 use crate::engine::record::Millis;
 use crate::engine::state::dedup_keys;
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, by: &[Expr], window_ms: i64, late: Late) -> Result<Next, Halt> {
+pub(super) fn run<'r>(
+    flow: &mut Flow<'_, 'r>,
+    step: &Step,
+    store: usize,
+    by: &'r [Expr],
+    window_ms: i64,
+    late: Late,
+) -> Result<Next, Halt> {
     let time: Millis = flow.envelope.micros.div_euclid(1000);
     let oldest = flow.stream_time.saturating_sub(window_ms);
     if time < oldest {

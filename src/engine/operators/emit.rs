@@ -2,34 +2,32 @@
 //! encoded when the topology was read.
 
 use super::{Flow, Halt, Next, halt};
-use crate::engine::event_id;
-use crate::engine::expr::{Fault, eval};
+use crate::engine::expr::{Fault, Slot, eval};
 use crate::engine::json::encode;
 use crate::engine::plan::{Emit, Field, Output, Step};
-use crate::engine::value::Value;
+use crate::engine::value::{Money, Texts, Value};
+use crate::engine::{bytes, decimal, event_id};
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, emit: &Emit) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> Result<Next, Halt> {
     let mark = flow.effects.mark();
-    let slots = &flow.slots;
+    let (slots, texts) = (&*flow.slots, flow.texts);
     let mut fault = None;
     let mut output = flow.effects.output();
     if let Some(key) = &emit.key {
-        let write = |key: &Value<'_>| {
-            if !key.is_null() {
-                output.key(|it| encode::text(key, it));
-            }
-            Ok(())
-        };
-        fault = eval::with(key, slots, write).err();
+        match eval::eval(key, slots, texts) {
+            Ok(Value::Null) => {}
+            Ok(key) => output.key(|it| encode::text(&key, it)),
+            Err(found) => fault = Some(found),
+        }
     }
     let id = event_id::derived(emit.namespace, flow.envelope.event_id, flow.place);
     output.value(|it| {
         it.extend_from_slice(&emit.head);
         encode::uuid(id, it);
-        if let Err(found) = fields(&emit.value, slots, it) {
+        if let Err(found) = fields(&emit.value, slots, texts, it) {
             fault = Some(found);
         }
-        it.extend_from_slice(&emit.middle);
+        bytes::append(&emit.middle, it);
         flow.envelope.timestamp.write(it);
         it.extend_from_slice(&emit.tail);
     });
@@ -46,15 +44,23 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, emit: &Emit) -> Result<N
     }
 }
 
-fn fields(fields: &[Field], slots: &[Value<'_>], into: &mut Vec<u8>) -> Result<(), Fault> {
+fn fields<'r>(fields: &'r [Field], slots: &[Value<'r>], texts: &'r Texts, into: &mut Vec<u8>) -> Result<(), Fault> {
     for field in fields {
-        into.extend_from_slice(&field.lead);
+        bytes::append(&field.lead, into);
         match &field.value {
-            Output::Slot(slot) => encode::value(eval::slot_value(*slot, slots), into),
-            Output::AmountOf(slot) => encode::amount(eval::money(eval::slot_value(*slot, slots), ".amount")?, into),
-            Output::CurrencyOf(slot) => encode::currency(eval::money(eval::slot_value(*slot, slots), ".currency")?.currency, into),
-            Output::Computed(expr) => eval::with(expr, slots, |it| Ok(encode::value(it, into)))?,
+            Output::Slot(slot) => match eval::slot_value(*slot, slots) {
+                Value::Int(it) => encode::integer(*it, into),
+                other => encode::value(other, into),
+            },
+            Output::AmountOf(slot) => decimal::write(decimal::amount_of(money(*slot, slots, ".amount")?), into),
+            Output::CurrencyOf(slot) => bytes::append(money(*slot, slots, ".currency")?.currency.as_str().as_bytes(), into),
+            Output::Computed(expr) => encode::value(&eval::eval(expr, slots, texts)?, into),
         }
     }
     Ok(())
+}
+
+#[inline]
+fn money(slot: Slot, slots: &[Value<'_>], part: &'static str) -> Result<Money, Fault> {
+    eval::money(eval::slot_value(slot, slots), part)
 }

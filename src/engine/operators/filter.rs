@@ -4,8 +4,8 @@ use super::{Flow, Halt, Next, Way, halt};
 use crate::engine::expr::condition::Condition;
 use crate::engine::plan::Step;
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, that: &Condition) -> Result<Next, Halt> {
-    match that.holds(&flow.slots) {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, that: &'r Condition) -> Result<Next, Halt> {
+    match that.holds(flow.slots, flow.texts) {
         Ok(true) => Ok(Next::Step),
         Ok(false) => Ok(Next::End(Way::Filtered)),
         Err(fault) => Err(halt(step, &fault, None)),

@@ -3,8 +3,6 @@
 //! A repartition record's value: format (1 byte), layout fingerprint (4), event id (16), event time (varint), its text, place
 //! (varint), then the slots of the layout in order.
 
-use std::borrow::Cow;
-
 use super::{Flow, Halt, Way, halt};
 use crate::engine::codec;
 use crate::engine::expr::{Expr, eval};
@@ -15,8 +13,8 @@ use crate::engine::value::Value;
 
 const FORMAT: u8 = 1;
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, by: &[Expr], to: TopicId, layout: &Layout) -> Result<Way, Halt> {
-    let slots = &flow.slots;
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, by: &'r [Expr], to: TopicId, layout: &Layout) -> Result<Way, Halt> {
+    let (slots, texts) = (&*flow.slots, flow.texts);
     let mut fault = None;
     let mark = flow.effects.mark();
     let mut output = flow.effects.output();
@@ -25,8 +23,9 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, by: &[Expr], to: TopicId
             if index != 0 {
                 it.push(b'|');
             }
-            if let Err(found) = eval::with(part, slots, |value| Ok(encode::text(value, it))) {
-                fault = Some(found);
+            match eval::eval(part, slots, texts) {
+                Ok(value) => encode::text(&value, it),
+                Err(found) => fault = Some(found),
             }
         }
     });
@@ -73,7 +72,7 @@ pub fn read<'r>(value: Option<&'r [u8]>, layout: &Layout, slots: &mut [Value<'r>
     let timestamp = codec::read_bytes(&mut bytes).and_then(Text::of).ok_or_else(damaged)?;
     let place = codec::read_int(&mut bytes).and_then(|it| u32::try_from(it).ok()).ok_or_else(damaged)?;
     for (_, slot, of) in &layout.fields {
-        let value = codec::read_value_as(&mut bytes, of, Cow::Borrowed).ok_or_else(|| codec::malformed(of).to_string())?;
+        let value = codec::read_value_as(&mut bytes, of, |it| it).ok_or_else(|| codec::malformed(of).to_string())?;
         if let Some(place) = slots.get_mut(usize::from(*slot)) {
             *place = value;
         }

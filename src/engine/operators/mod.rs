@@ -21,14 +21,14 @@ use crate::engine::record::{Millis, RecordRef};
 use crate::engine::state::overlay::{Overlay, Place};
 use crate::engine::state::{Committed, Key, StoreError};
 use crate::engine::task::effects::Effects;
-use crate::engine::value::Value;
+use crate::engine::value::{Texts, Value};
 
 pub use key::read as read_repartition;
 
 /// A record on its way through the steps.
 pub struct Flow<'t, 'r> {
     /// The subtopology.
-    pub plan: &'t Subtopology,
+    pub plan: &'r Subtopology,
     /// The record.
     pub record: RecordRef<'r>,
     /// Which event it is: index into the plan's events.
@@ -38,7 +38,9 @@ pub struct Flow<'t, 'r> {
     /// Which legs it went through: 0, then ·256 + leg + 1 for each split.
     pub place: u32,
     /// The scalars that steps name.
-    pub slots: Vec<Value<'r>>,
+    pub slots: &'t mut [Value<'r>],
+    /// Their texts that stand neither in the record nor in the plan.
+    pub texts: &'r Texts,
     /// Stream time of the task's partition, this record counted in; milliseconds.
     pub stream_time: Millis,
     /// What outputs are stamped with: the input's record timestamp, at most now.
@@ -130,7 +132,7 @@ enum Next {
 ///
 /// # Errors
 /// When it can't be processed, or the task can't go on.
-pub fn run(flow: &mut Flow<'_, '_>, steps: &[Step]) -> Result<Way, Halt> {
+pub fn run<'r>(flow: &mut Flow<'_, 'r>, steps: &'r [Step]) -> Result<Way, Halt> {
     for (index, step) in steps.iter().enumerate() {
         flow.enter(step);
         let next = match &step.operator {
@@ -153,7 +155,7 @@ pub fn run(flow: &mut Flow<'_, '_>, steps: &[Step]) -> Result<Way, Halt> {
     Ok(Way::Through)
 }
 
-impl Flow<'_, '_> {
+impl<'r> Flow<'_, 'r> {
     fn enter(&mut self, step: &Step) {
         if let Some(probe) = &mut self.probe {
             probe.enter(&step.id);
@@ -161,14 +163,10 @@ impl Flow<'_, '_> {
     }
 
     /// Computes a binding into its slot.
-    fn bind(&mut self, step: &Step, binding: &Binding) -> Result<(), Halt> {
-        let value = match &binding.value {
-            // Keeps text that is borrowed from the record borrowed.
-            Expr::Slot(slot) => eval::slot_value(*slot, &self.slots).clone(),
-            expr => match eval::eval(expr, &self.slots) {
-                Ok(value) => value.into_owned(),
-                Err(fault) => return Err(halt(step, &fault, binding.otherwise.as_ref())),
-            },
+    fn bind(&mut self, step: &Step, binding: &'r Binding) -> Result<(), Halt> {
+        let value = match eval::eval(&binding.value, self.slots, self.texts) {
+            Ok(value) => value,
+            Err(fault) => return Err(halt(step, &fault, binding.otherwise.as_ref())),
         };
         if let Some(slot) = self.slots.get_mut(usize::from(binding.into)) {
             *slot = value;
@@ -177,11 +175,12 @@ impl Flow<'_, '_> {
     }
 
     /// Writes the key of parts into the scratch memory, behind `begin`.
-    fn state_key(&mut self, step: &Step, by: &[Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
+    fn state_key(&mut self, step: &Step, by: &'r [Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
         for part in by {
-            eval::with(part, &self.slots, |it| Ok(codec::write_key(it, &mut self.scratch.key))).map_err(|it| halt(step, &it, None))?;
+            let part = eval::eval(part, self.slots, self.texts).map_err(|it| halt(step, &it, None))?;
+            codec::write_key(&part, &mut self.scratch.key);
         }
         self.scratch.hash = Key::of(&self.scratch.key).hash();
         Ok(())

@@ -3,7 +3,7 @@
 use super::{Flow, Halt, Way, halt, run as run_steps};
 use crate::engine::plan::{Leg, Step};
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, legs: &[Leg], rest: &[Step]) -> Result<Way, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, legs: &'r [Leg], rest: &'r [Step]) -> Result<Way, Halt> {
     let place = flow.place;
     let mut way = Way::Filtered;
     for (leg, number) in legs.iter().zip(1_u32..) {
@@ -11,7 +11,7 @@ pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, legs: &[Leg], rest: &[St
             flow.enter(step);
         }
         if let Some(when) = &leg.when
-            && !when.holds(&flow.slots).map_err(|it| halt(step, &it, None))?
+            && !when.holds(flow.slots, flow.texts).map_err(|it| halt(step, &it, None))?
         {
             continue;
         }

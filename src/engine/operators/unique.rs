@@ -4,7 +4,7 @@ use super::{Flow, Halt, Next, Way};
 use crate::engine::expr::Expr;
 use crate::engine::plan::Step;
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, by: &[Expr]) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, store: usize, by: &'r [Expr]) -> Result<Next, Halt> {
     flow.state_key(step, by, |_| {})?;
     if flow.read_state(store)? {
         return Ok(Next::End(Way::Duplicate));

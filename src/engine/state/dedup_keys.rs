@@ -10,7 +10,7 @@
 
 use crate::engine::codec;
 use crate::engine::record::{Millis, Offset};
-use crate::engine::value::{Type, Value};
+use crate::engine::value::{Texts, Type, Value};
 
 /// The key of the stream time.
 pub const STREAM_TIME: &[u8] = &[0];
@@ -53,7 +53,7 @@ pub fn before_pages() -> Vec<u8> {
 #[must_use]
 pub fn newest_of(key: &[u8]) -> Option<Millis> {
     let mut rest = key.strip_prefix(&[PAGE])?;
-    match codec::read_key(&mut rest, &Type::Time) {
+    match codec::read_key(&mut rest, &Type::Time, &Texts::new()) {
         Ok(Value::Time(time)) if rest.len() == 16 => Some(time),
         _ => None,
     }

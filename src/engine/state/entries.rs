@@ -5,6 +5,8 @@ use std::hash::BuildHasher as _;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
+use crate::engine::bytes;
+
 /// What an entry costs beside its bytes, about: 64 bytes of its places, and what tables and memory have in reserve to grow.
 pub const ENTRY_OVERHEAD: usize = 128;
 
@@ -87,7 +89,7 @@ impl Entries {
         if self.entries.is_empty() {
             return None;
         }
-        let is = |it: &usize| self.entries.get(*it).is_some_and(|it| it.hash == key.hash && self.span(it.key) == key.bytes);
+        let is = |it: &usize| self.entries.get(*it).is_some_and(|it| it.hash == key.hash && bytes::equal(self.span(it.key), key.bytes));
         self.table.find(key.hash, is).copied()
     }
 
@@ -165,7 +167,7 @@ impl Entries {
 
 fn append(bytes: &mut Vec<u8>, more: &[u8]) -> Span {
     let start = bytes.len();
-    bytes.extend_from_slice(more);
+    bytes::append(more, bytes);
     (start, bytes.len())
 }
 

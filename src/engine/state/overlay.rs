@@ -9,6 +9,7 @@
 
 use super::entries::{Entries, Key};
 use super::{Committed, StoreError};
+use crate::engine::bytes;
 
 /// The stores of one task.
 #[derive(Debug)]
@@ -230,7 +231,7 @@ impl Recent {
 impl Undo {
     fn note(&mut self, store: usize, index: usize, value: Option<&[u8]>) {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(value.unwrap_or_default());
+        bytes::append(value.unwrap_or_default(), &mut self.bytes);
         self.writes.push((store, Before::Entry(index, value.map(|_| (start, self.bytes.len())))));
     }
 
@@ -242,7 +243,7 @@ impl Undo {
 
 fn copy(found: Option<&[u8]>, into: &mut Vec<u8>) -> bool {
     into.clear();
-    into.extend_from_slice(found.unwrap_or_default());
+    bytes::append(found.unwrap_or_default(), into);
     found.is_some()
 }
 

@@ -16,7 +16,7 @@ use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
 use crate::engine::state::overlay::Overlay;
 use crate::engine::state::{Committed, Key, StoreError, dedup_keys, dedup_pages};
-use crate::engine::value::Value;
+use crate::engine::value::{Texts, Value};
 use dead_letter::Refusal;
 use effects::Effects;
 use null::Null;
@@ -144,9 +144,9 @@ impl Task {
         Ok(outcome)
     }
 
-    fn run<'r>(
+    fn run(
         &mut self,
-        record: RecordRef<'r>,
+        record: RecordRef<'_>,
         timestamp: Millis,
         committed: &mut dyn Committed,
         effects: &mut Effects,
@@ -156,10 +156,11 @@ impl Task {
             probe.enter(dead_letter::DECODE);
         }
         let plan = &*self.plan;
-        let mut slots: Vec<Value<'r>> = std::mem::take(&mut self.slots);
-        slots.resize_with(usize::from(plan.slots), || Value::Null);
+        let texts = Texts::new();
+        let mut slots: Vec<Value<'_>> = std::mem::take(&mut self.slots);
+        slots.resize(usize::from(plan.slots), Value::Null);
         let (event, envelope, place) = match &plan.decode {
-            Decode::Events(events) => match decode::decode(events, record.value, &mut slots).map_err(Halt::Failed)? {
+            Decode::Events(events) => match decode::decode(events, record.value, &mut slots, &texts).map_err(Halt::Failed)? {
                 Decoded::Event(event, envelope) => (event, envelope, 0),
                 Decoded::PassedBy(envelope) => {
                     self.stream_time = self.stream_time.max(counted(&envelope, &record));
@@ -181,7 +182,8 @@ impl Task {
             event,
             envelope,
             place,
-            slots,
+            slots: &mut slots,
+            texts: &texts,
             stream_time,
             timestamp,
             overlay: &mut self.overlay,
@@ -191,7 +193,7 @@ impl Task {
             probe: probe.map(|it| it as &mut dyn Probe),
         };
         let way = operators::run(&mut flow, &plan.steps);
-        self.slots = recycle(flow.slots);
+        self.slots = recycle(slots);
         let way = way?;
         self.stream_time = stream_time;
         Ok(match way {

@@ -124,7 +124,7 @@ fn condition(of: &mut Condition, slot: &mut dyn FnMut(&mut Slot, bool)) {
 
 fn expr(of: &mut Expr, slot: &mut dyn FnMut(&mut Slot, bool)) {
     match of {
-        Expr::Const(_) => {}
+        Expr::Const(_) | Expr::Text(_) => {}
         Expr::Slot(it) => slot(it, false),
         Expr::Not(a) | Expr::Neg(a) => expr(a, slot),
         Expr::And(a, b) | Expr::Or(a, b) | Expr::Equal(a, b) | Expr::Compare(_, a, b) | Expr::Arithmetic(_, a, b) => {

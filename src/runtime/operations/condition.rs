@@ -3,7 +3,6 @@
 //! Fields of events that have a schema are of the schema's types. Of other JSON only what can't be mistaken is known: text, whole numbers,
 //! true and false, null. Where a condition can't be asked of a record, it does not hold, and that is told, by event type.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
@@ -15,7 +14,7 @@ use crate::engine::json::decode::{Decoded, decode};
 use crate::engine::plan::EventPlan;
 use crate::engine::schema::{Kind, ObjectSchema};
 use crate::engine::topology::Schemas;
-use crate::engine::value::{Type, Value};
+use crate::engine::value::{Texts, Type, Value};
 use crate::runtime::operations::access::ReadRecord;
 
 /// Names beside `event`, with their types; the slots are in this order, and before those of the event.
@@ -85,19 +84,23 @@ impl Condition {
     /// `None`: the record is no event that is known, or not what its schema says.
     fn by_schema(&self, event_type: &str, record: &ReadRecord<'_>) -> Option<Result<bool, String>> {
         self.known.get(event_type)?.iter().find_map(|known| {
-            let mut slots = filled(record, known.slots);
-            let decoded = decode(std::slice::from_ref(&known.event), record.value, &mut slots);
-            matches!(decoded, Ok(Decoded::Event(..))).then(|| known.asked.clone().and_then(|expr| truth(&expr, &slots)))
+            let texts = Texts::new();
+            let mut slots = filled(record, known.slots, &texts);
+            let decoded = decode(std::slice::from_ref(&known.event), record.value, &mut slots, &texts);
+            let is_event = matches!(decoded, Ok(Decoded::Event(..)));
+            is_event.then(|| known.asked.as_ref().map_err(String::clone).and_then(|expr| truth(expr, &slots, &texts)))
         })
     }
 
     fn by_value(&self, value: Option<&Json>, record: &ReadRecord<'_>) -> Result<bool, String> {
-        let mut slots = filled(record, usize::from(first_slot()));
+        let texts = Texts::new();
+        let mut slots = filled(record, usize::from(first_slot()), &texts);
         let entry = match value {
             Some(Json::Object(fields)) => Entry::Fields(fields.iter().map(|(name, it)| (name.clone(), found(it, &mut slots))).collect()),
             _ => unusable("the value is no JSON object"),
         };
-        truth(&checked(&self.ast, entry)?, &slots)
+        let expr = checked(&self.ast, entry)?;
+        truth(&expr, &slots, &texts)
     }
 }
 
@@ -106,13 +109,13 @@ fn first_slot() -> Slot {
 }
 
 /// The slots of a record, of its event's fields not yet.
-fn filled<'r>(record: &ReadRecord<'r>, count: usize) -> Vec<Value<'r>> {
+fn filled<'r>(record: &ReadRecord<'r>, count: usize, texts: &'r Texts) -> Vec<Value<'r>> {
     let mut slots = vec![
-        Value::Str(Cow::Owned(record.place.topic.to_string())),
+        Value::Str(texts.keep(record.place.topic.to_string())),
         Value::Int(i64::from(record.place.partition)),
         Value::Int(record.offset),
         record.timestamp.map_or(Value::Null, |it| Value::Time(it.saturating_mul(1_000))),
-        record.key.map_or(Value::Null, |it| Value::Str(String::from_utf8_lossy(it))),
+        record.key.map_or(Value::Null, |it| Value::Str(texts.keep(String::from_utf8_lossy(it).into_owned()))),
     ];
     slots.resize(count.max(slots.len()), Value::Null);
     slots
@@ -140,12 +143,12 @@ fn placed(object: &mut ObjectSchema, optional: bool, next: &mut Slot) -> Fields 
 }
 
 /// A value of JSON without a schema, put into a slot.
-fn found(value: &Json, slots: &mut Vec<Value<'_>>) -> Entry {
+fn found<'v>(value: &'v Json, slots: &mut Vec<Value<'v>>) -> Entry {
     let (of, value) = match value {
         Json::Object(fields) => return Entry::Fields(fields.iter().map(|(name, it)| (name.clone(), found(it, slots))).collect()),
         Json::Null => (Type::Optional(Box::new(Type::String)), Value::Null),
         Json::Bool(it) => (Type::Bool, Value::Bool(*it)),
-        Json::String(it) => (Type::String, Value::Str(Cow::Owned(it.clone()))),
+        Json::String(it) => (Type::String, Value::Str(it)),
         Json::Number(it) => match it.as_i64() {
             Some(it) => (Type::Int, Value::Int(it)),
             None => return unusable("it is no whole number"),
@@ -177,8 +180,8 @@ fn checked(ast: &Ast, event: Entry) -> Result<Expr, String> {
     }
 }
 
-fn truth(expr: &Expr, slots: &[Value<'_>]) -> Result<bool, String> {
-    eval::truth(expr, slots).map_err(|fault| format!("it fails: {fault:?}"))
+fn truth<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<bool, String> {
+    eval::truth(expr, slots, texts).map_err(|fault| format!("it fails: {fault:?}"))
 }
 
 #[cfg(test)]

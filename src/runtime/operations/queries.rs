@@ -17,7 +17,7 @@ use crate::engine::expr::names::known_names;
 use crate::engine::json::encode;
 use crate::engine::plan::{Plan, StoreKind, StorePlan, Subtopology};
 use crate::engine::state::dedup_keys;
-use crate::engine::value::{Type, Value};
+use crate::engine::value::{Texts, Type, Value};
 use crate::runtime::ports::StoreError;
 
 /// What was asked for makes no sense.
@@ -141,7 +141,8 @@ impl<'p> Store<'p> {
                 hint: "scan it: it has one entry in each task".to_owned(),
             });
         }
-        let parts = self.parts(text)?;
+        let texts = Texts::new();
+        let parts = self.parts(text, &texts)?;
         if parts.len() < self.store.key.len() {
             return Err(self.other_parts(parts.len()));
         }
@@ -153,7 +154,8 @@ impl<'p> Store<'p> {
     /// # Errors
     /// When the text is no beginning of a key of this store.
     pub fn prefix(&self, text: &str) -> Result<Vec<u8>, Mistake> {
-        let parts = if text.is_empty() { Vec::new() } else { self.parts(text)? };
+        let texts = Texts::new();
+        let parts = if text.is_empty() { Vec::new() } else { self.parts(text, &texts)? };
         Ok(self.bytes(&parts))
     }
 
@@ -162,7 +164,8 @@ impl<'p> Store<'p> {
     /// # Errors
     /// When the text is no key of this store.
     pub fn partition(&self, text: &str, partitions: i32) -> Result<Option<i32>, Mistake> {
-        let parts = self.parts(text)?;
+        let texts = Texts::new();
+        let parts = self.parts(text, &texts)?;
         Ok(owner::partition(self.plan, self.part, self.store, &parts, partitions))
     }
 
@@ -183,7 +186,7 @@ impl<'p> Store<'p> {
         }
         let mut parts = Vec::new();
         for of in &self.store.key {
-            parts.push(json(&codec::read_key(&mut key, of)?));
+            parts.push(json(&codec::read_key(&mut key, of, &Texts::new())?));
         }
         let mut fields = Map::new();
         for (name, of) in &self.store.value {

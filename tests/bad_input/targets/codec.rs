@@ -2,7 +2,7 @@
 
 use goyt::engine::codec;
 use goyt::engine::state::{dedup_keys, dedup_pages};
-use goyt::engine::value::{Type, Value};
+use goyt::engine::value::{Texts, Type, Value};
 
 /// All types that values are stored by, plain and optional.
 pub fn types() -> Vec<Type> {
@@ -24,7 +24,7 @@ pub fn run(bytes: &[u8]) {
             assert!(again.is_empty());
         }
         let mut rest = bytes;
-        if let Ok(value) = codec::read_key(&mut rest, &of) {
+        if let Ok(value) = codec::read_key(&mut rest, &of, &Texts::new()) {
             let mut written = Vec::new();
             codec::write_key(&value, &mut written);
             let taken = &bytes[..bytes.len() - rest.len()];

@@ -2,7 +2,7 @@
 
 use goyt::engine::expr::scope::{Entry, Fields, Scope, Variable};
 use goyt::engine::expr::{Fault, ast::Problem, check, eval, parse};
-use goyt::engine::value::{Currency, Money, Type, Value};
+use goyt::engine::value::{Currency, Money, Texts, Type, Value};
 use rust_decimal::Decimal;
 
 const NAMES: [&str; 8] = ["bool", "int", "decimal", "money", "string", "time", "uuid", "list"];
@@ -32,10 +32,10 @@ fn slots() -> Vec<Vec<Value<'static>>> {
             Value::Int(int),
             Value::Decimal(amount),
             Value::Money(Money { amount, currency: Currency(*code) }),
-            Value::Str(text.into()),
+            Value::Str(text),
             Value::Time(int),
             Value::Uuid(7),
-            Value::Json("[1]".into()),
+            Value::Json("[1]"),
         ]
     };
     let sets = [
@@ -69,10 +69,11 @@ pub fn run(bytes: &[u8]) {
         }
     };
     for slots in slots() {
-        match eval::eval(&checked.expr, &slots) {
+        let texts = Texts::new();
+        match eval::eval(&checked.expr, &slots, &texts) {
             Ok(value) => {
                 assert!(is(&value, &checked.of), "{value:?} is no {}: {text}", checked.of);
-                assert_eq!(eval::eval(&checked.expr, &slots).as_ref(), Ok(&value), "{text}");
+                assert_eq!(eval::eval(&checked.expr, &slots, &texts).as_ref(), Ok(&value), "{text}");
             }
             Err(Fault::Type(what)) => panic!("the checker let {what} pass: {text}"),
             // Integers need no `else`.

@@ -11,7 +11,7 @@ use goyt::engine::state::{Committed, StoreError};
 use goyt::engine::task::effects::Effects;
 use goyt::engine::task::{Outcome, Task};
 use goyt::engine::topology::{Sources, plan};
-use goyt::engine::value::Value;
+use goyt::engine::value::{Texts, Value};
 use serde::de::IgnoredAny;
 
 use super::reference;
@@ -95,7 +95,8 @@ fn agrees(value: &[u8]) {
     let plan = bad();
     let Decode::Events(events) = &plan.subtopologies[0].decode else { panic!("the first one reads events") };
     let mut slots = vec![Value::Null; usize::from(plan.subtopologies[0].slots)];
-    let decoded = decode::decode(events, Some(value), &mut slots);
+    let texts = Texts::new();
+    let decoded = decode::decode(events, Some(value), &mut slots, &texts);
     let Ok(text) = std::str::from_utf8(value) else {
         assert_eq!(decoded.unwrap_err().code, code::INVALID_UTF8);
         return;

@@ -158,7 +158,7 @@ fn literal_fault(checked: &Checked, kind: &Kind) -> Option<String> {
         (Expr::Const(Value::Int(it)), Kind::Int { min, max }) if !(*min..=*max).contains(it) => {
             Some(format!("it is not within {min} to {max}"))
         }
-        (Expr::Const(Value::Str(text)), Kind::String { min_length, max_length, one_of }) => {
+        (Expr::Text(text), Kind::String { min_length, max_length, one_of }) => {
             let length = text.chars().count();
             if !one_of.is_empty() && !one_of.iter().any(|it| it == text) {
                 return Some(known_names(text, "values", one_of.iter().map(String::as_str)));
@@ -166,12 +166,10 @@ fn literal_fault(checked: &Checked, kind: &Kind) -> Option<String> {
             (length < *min_length || *max_length < length)
                 .then(|| format!("{length} characters are not within {min_length} to {max_length}"))
         }
-        (Expr::Const(Value::Str(text)), Kind::Decimal) if crate::engine::decimal::parse(text).is_none() => {
-            Some("it is no decimal".to_owned())
-        }
-        (Expr::Const(Value::Str(text)), Kind::Uuid) if uuid::Uuid::try_parse(text).is_err() => Some("it is no UUID".to_owned()),
-        (Expr::Const(Value::Str(text)), Kind::Time) if text.parse::<jiff::Timestamp>().is_err() => Some("it is no instant".to_owned()),
-        (Expr::Const(Value::Str(text)), Kind::Currency) if crate::engine::value::Currency::of(text).is_none() => {
+        (Expr::Text(text), Kind::Decimal) if crate::engine::decimal::parse(text).is_none() => Some("it is no decimal".to_owned()),
+        (Expr::Text(text), Kind::Uuid) if uuid::Uuid::try_parse(text).is_err() => Some("it is no UUID".to_owned()),
+        (Expr::Text(text), Kind::Time) if text.parse::<jiff::Timestamp>().is_err() => Some("it is no instant".to_owned()),
+        (Expr::Text(text), Kind::Currency) if crate::engine::value::Currency::of(text).is_none() => {
             Some("it is no currency of ISO 4217".to_owned())
         }
         _ => None,

@@ -19,7 +19,7 @@ use super::{Error, Through, length, ranges};
 use crate::engine::json::decode::{self, Decoded};
 use crate::engine::plan::{Decode, Operator, Plan, Subtopology};
 use crate::engine::record::Offset;
-use crate::engine::value::Value;
+use crate::engine::value::{Texts, Value};
 use crate::runtime::operations::access::{NewRecord, Range, TopicReader, TopicWriter, read_ranges};
 use crate::runtime::operations::audit;
 use crate::runtime::ports::{Clock, LogError};
@@ -190,7 +190,7 @@ pub(super) fn repeats(part: &Subtopology, letter: &Letter) -> bool {
     }
     // What it can't decode was a dead letter there, too, and has had no effect.
     let mut slots = vec![Value::Null; usize::from(part.slots)];
-    matches!(decode::decode(events, letter.value.as_deref(), &mut slots), Ok(Decoded::Event(..)))
+    matches!(decode::decode(events, letter.value.as_deref(), &mut slots, &Texts::new()), Ok(Decoded::Event(..)))
 }
 
 struct Work<'a> {

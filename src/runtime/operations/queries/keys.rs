@@ -8,11 +8,11 @@ use super::{Mistake, Store};
 use crate::engine::codec;
 use crate::engine::plan::StoreKind;
 use crate::engine::state::dedup_keys;
-use crate::engine::value::{Type, Value};
+use crate::engine::value::{Texts, Type, Value};
 
 impl Store<'_> {
     /// The parts of a key, or its first ones.
-    pub(super) fn parts(&self, text: &str) -> Result<Vec<Value<'static>>, Mistake> {
+    pub(super) fn parts<'t>(&self, text: &str, kept: &'t Texts) -> Result<Vec<Value<'t>>, Mistake> {
         let types = &self.store.key;
         let texts: Vec<String> = match types.as_slice() {
             // Nothing to separate: a `/` is a part of it.
@@ -22,7 +22,7 @@ impl Store<'_> {
         if types.len() < texts.len() {
             return Err(self.other_parts(texts.len()));
         }
-        texts.iter().zip(types).map(|(text, of)| parsed(text, of).ok_or_else(|| self.no_key(text, of))).collect()
+        texts.iter().zip(types).map(|(text, of)| parsed(text, of, kept).ok_or_else(|| self.no_key(text, of))).collect()
     }
 
     /// The bytes of a key's parts.
@@ -110,13 +110,13 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn parsed(text: &str, of: &Type) -> Option<Value<'static>> {
+fn parsed<'t>(text: &str, of: &Type, kept: &'t Texts) -> Option<Value<'t>> {
     match of.required() {
         Type::Bool => text.parse().ok().map(Value::Bool),
         Type::Int => text.parse().ok().map(Value::Int),
         Type::Time => text.parse::<jiff::Timestamp>().ok().map(|it| Value::Time(it.as_microsecond())),
         Type::Uuid => uuid::Uuid::parse_str(text).ok().map(|it| Value::Uuid(it.as_u128())),
-        Type::String => Some(Value::Str(text.to_owned().into())),
+        Type::String => Some(Value::Str(kept.keep(text.to_owned()))),
         // No types of keys: the checker refuses them.
         Type::Decimal | Type::Money | Type::List | Type::Record(_) | Type::Null | Type::Optional(_) => None,
     }

@@ -10,7 +10,7 @@ use crate::engine::codec::{self, Malformed};
 use crate::engine::plan::{StoreKind, StorePlan};
 use crate::engine::record::Millis;
 use crate::engine::state::{dedup_keys, dedup_pages};
-use crate::engine::value::{Type, Value};
+use crate::engine::value::{Texts, Type, Value};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +134,8 @@ pub fn key_text(store: &StorePlan, key: &[u8]) -> String {
         StoreKind::Allot => return "counter".to_owned(),
         StoreKind::Unique | StoreKind::Aggregate => {}
     }
-    let parts: Result<Vec<String>, _> = store.key.iter().map(|of| codec::read_key(&mut rest, of).map(|it| text(&it))).collect();
+    let parts: Result<Vec<String>, _> =
+        store.key.iter().map(|of| codec::read_key(&mut rest, of, &Texts::new()).map(|it| text(&it))).collect();
     parts.map_or_else(|_| hex(key), |it| it.join(" | "))
 }
 
