@@ -50,19 +50,21 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
 /// When the bytes are not what the type says.
 #[inline]
 pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malformed> {
-    read_value_as(bytes, of, |it| it).ok_or_else(|| malformed(of))
+    let mut value = Value::Null;
+    read_into(&mut value, bytes, of, |it| it).map(|()| value).ok_or_else(|| malformed(of))
 }
 
-/// The same, when text is to be held elsewhere; `None`: the bytes are not what the type says.
+/// The same, right into its place: a value that is put together and moved on at once is waited for by the processor. `text`: where text is
+/// held. `None`: the bytes are not what the type says.
 #[inline]
-pub fn read_value_as<'b, 'v>(bytes: &mut &'b [u8], of: &Type, text: impl Fn(&'b str) -> &'v str + Copy) -> Option<Value<'v>> {
-    Some(match of {
+pub fn read_into<'b, 'v>(place: &mut Value<'v>, bytes: &mut &'b [u8], of: &Type, text: impl Fn(&'b str) -> &'v str + Copy) -> Option<()> {
+    *place = match of {
         Type::Optional(inner) => match next(bytes)? {
             0 => Value::Null,
-            1 => read_value_as(bytes, inner, text)?,
+            1 => return read_into(place, bytes, inner, text),
             _ => return None,
         },
-        Type::Null => return (next(bytes)? == 0).then_some(Value::Null),
+        Type::Null if next(bytes)? == 0 => Value::Null,
         Type::Bool => Value::Bool(read_bool(bytes)?),
         Type::Int => Value::Int(read_int(bytes)?),
         Type::Time => Value::Time(read_int(bytes)?),
@@ -76,8 +78,9 @@ pub fn read_value_as<'b, 'v>(bytes: &mut &'b [u8], of: &Type, text: impl Fn(&'b 
         Type::String => Value::Str(text(read_text(bytes)?)),
         Type::List => Value::Json(text(read_text(bytes)?)),
         Type::Uuid => Value::Uuid(u128::from_be_bytes(take(bytes, 16)?.try_into().ok()?)),
-        Type::Record(_) => return None,
-    })
+        Type::Null | Type::Record(_) => return None,
+    };
+    Some(())
 }
 
 /// What is wrong with bytes that are not of the type.

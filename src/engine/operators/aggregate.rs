@@ -14,10 +14,12 @@ pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, aggregate: &'r Aggre
     if flow.read_state(aggregate.store)? {
         let mut bytes = &flow.scratch.value[..];
         for ((_, of), slot) in store.value.iter().zip(&aggregate.state) {
-            let value = codec::read_value_as(&mut bytes, of, |it| flow.texts.keep(it.to_owned()))
-                .ok_or_else(|| ended(step, None, format!("the state of store `{}`: {}", store.id, codec::malformed(of))))?;
-            if let Some(place) = flow.slots.get_mut(usize::from(*slot)) {
-                *place = value;
+            let read = flow
+                .slots
+                .get_mut(usize::from(*slot))
+                .and_then(|place| codec::read_into(place, &mut bytes, of, |it| flow.texts.keep(it.to_owned())));
+            if read.is_none() {
+                return Err(ended(step, None, format!("the state of store `{}`: {}", store.id, codec::malformed(of))));
             }
         }
     } else {

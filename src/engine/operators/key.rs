@@ -72,10 +72,8 @@ pub fn read<'r>(value: Option<&'r [u8]>, layout: &Layout, slots: &mut [Value<'r>
     let timestamp = codec::read_bytes(&mut bytes).and_then(Text::of).ok_or_else(damaged)?;
     let place = codec::read_int(&mut bytes).and_then(|it| u32::try_from(it).ok()).ok_or_else(damaged)?;
     for (_, slot, of) in &layout.fields {
-        let value = codec::read_value_as(&mut bytes, of, |it| it).ok_or_else(|| codec::malformed(of).to_string())?;
-        if let Some(place) = slots.get_mut(usize::from(*slot)) {
-            *place = value;
-        }
+        let place = slots.get_mut(usize::from(*slot)).ok_or_else(damaged)?;
+        codec::read_into(place, &mut bytes, of, |it| it).ok_or_else(|| codec::malformed(of).to_string())?;
     }
     if !bytes.is_empty() {
         return Err(damaged());
