@@ -43,13 +43,17 @@ def build():
         subprocess.run(["mvn", "-B", "-ntp", "-q", "-f", os.path.join(KAFKA_STREAMS, "pom.xml"), "package"], check=True)
 
 
+# Both cores for the drains, and for all else.
+THREADS = 2
+
+
 class Arm:
-    """One run of one arm. `name`: kafka-streams, null or goyt."""
+    """One run of one arm. `name`: kafka-streams, null or goyt. `interval`: between commits, ms. `threads`: workers, as Goyt calls them."""
     number = 0
 
-    def __init__(self, name, work, folder, interval=100, files=None):
+    def __init__(self, name, work, folder, interval=100, threads=THREADS, files=None):
         Arm.number += 1
-        self.name, self.work, self.interval, self.files = name, work, interval, files or work["files"]
+        self.name, self.work, self.interval, self.threads, self.files = name, work, interval, threads, files or work["files"]
         self.application = "bench-%d-%s" % (Arm.number, name)
         self.state = os.path.join(folder, self.application)
         self.log = os.path.join(folder, self.application + ".log")
@@ -67,14 +71,15 @@ class Arm:
         os.makedirs(self.state, exist_ok=True)
         env = dict(os.environ)
         if self.name == "kafka-streams":
-            env.update(APP_ID=self.application, STATE_DIR=self.state, COMMIT_INTERVAL_MS=str(self.interval), TOPOLOGY=self.work["topology"])
+            env.update(APP_ID=self.application, STATE_DIR=self.state, COMMIT_INTERVAL_MS=str(self.interval), TOPOLOGY=self.work["topology"],
+                       NUM_STREAM_THREADS=str(self.threads))
             target = os.path.join(KAFKA_STREAMS, "target")
             java = os.path.join(os.environ["JAVA_HOME"], "bin", "java") if os.environ.get("JAVA_HOME") else "java"
             command = [java, *JAVA_OPTIONS, "-cp", target + "/bench-kafka-streams.jar:" + target + "/libs/*", "bench.App"]
         else:
             command = [os.path.join(TARGET, "release", "goyt"), "run", *self.files, "--config", os.path.join(HERE, "goyt.yaml"),
                        "--application-id", self.application, "--instance-id", "bench", "--state-dir", self.state,
-                       "--set", "commit.interval.ms=%d" % self.interval]
+                       "--set", "commit.interval.ms=%d" % self.interval, "--set", "num.stream.threads=%d" % self.threads]
             if self.name == "null":
                 command.append("--null")
         with open(self.log, "ab") as log:

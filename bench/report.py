@@ -98,15 +98,15 @@ def besides(drain, arm):
 
 
 def best(latency, arm, nth):
-    """The interval at which an arm's p50 and p99 are lowest at a rate, with medians over its runs."""
+    """The interval and number of threads at which an arm's p50 and p99 are lowest at a rate, with medians over its runs."""
     found = {}
     for run in latency["runs"] if latency else []:
         if run["arm"] == arm:
-            found.setdefault(run["interval"], []).append(run["paced"][nth])
+            found.setdefault((run["interval"], run.get("threads", 1)), []).append(run["paced"][nth])
     if not found:
         return None
     keys = ("p50", "p90", "p99", "p999", "max", "worker_us", "broker_us", "rate")
-    medians = [{"interval": interval, **{k: statistics.median(it[k] for it in runs) for k in keys}} for interval, runs in found.items()]
+    medians = [{"interval": interval, "threads": threads, **{k: statistics.median(it[k] for it in runs) for k in keys}} for (interval, threads), runs in found.items()]
     return min(medians, key=lambda it: it["p50"] + it["p99"])
 
 
@@ -154,7 +154,7 @@ def goals(results):
         for what in ("p50", "p99"):
             value = a and b and ratio(a[what], b[what])
             row("%s at %d/s, Goyt / Kafka Streams" % (what, paced["rate"]), value,
-                value and "%.2f (%.1f ms at %d ms / %.1f ms at %d ms)" % (value, a[what], a["interval"], b[what], b["interval"]),
+                value and "%.2f (%.1f ms, threads: %d / %.1f ms, threads: %d)" % (value, a[what], a["threads"], b[what], b["threads"]),
                 at_most(0.6), at_most(0.35))
         value = a and b and ratio(a["worker_us"] + a["broker_us"], b["worker_us"] + b["broker_us"])
         row("worker + broker CPU per event at that latency, %d/s" % paced["rate"], value,
@@ -276,9 +276,9 @@ def latencies(latency, pictures, folder):
     rows = []
     for run in latency["runs"]:
         for it in run["paced"]:
-            rows.append([NAMES[run["arm"]], run["interval"], it["rate"], *("%.1f" % it[k] for k in ("p50", "p90", "p99", "p999", "max")),
+            rows.append([NAMES[run["arm"]], run["interval"], run.get("threads", 1), it["rate"], *("%.1f" % it[k] for k in ("p50", "p90", "p99", "p999", "max")),
                          "%.0f" % it["worker_us"], "%.0f" % it["broker_us"], it["measured"]])
-    yield from table(["arm", "commit interval ms", "events/s", "p50 ms", "p90", "p99", "p99.9", "max", "worker µs/event", "broker µs/event", "outputs"], rows)
+    yield from table(["arm", "commit interval ms", "threads", "events/s", "p50 ms", "p90", "p99", "p99.9", "max", "worker µs/event", "broker µs/event", "outputs"], rows)
     for it in pictures:
         if it.startswith("latency"):
             yield from picture(it, folder, "latency")
@@ -339,8 +339,8 @@ def settings(results, mode):
         goyt = [it.strip() for it in file if it.strip() and not it.startswith("#")]
     yield "- Broker: Apache Kafka by `scripts/kafka.sh`, heap %s, `%s`; warmed by a drain of %s records that is not counted; %d partitions." % (
         BROKER_HEAP, BROKER_EXTRA, "{:,}".format(sizes["warm"]), PARTITIONS)
-    yield "- Goyt: [bench/goyt.yaml](../bench/goyt.yaml) (`%s`), `commit.interval.ms` 100 where no other is named, one worker; all else at its default." % "`, `".join(goyt)
-    yield "- Kafka Streams: exactly_once_v2, commit interval and linger 100 ms where no other is named, 2 threads, cache 64 MB, lz4, batches of 256 KB, "
+    yield "- Goyt: [bench/goyt.yaml](../bench/goyt.yaml) (`%s`), `commit.interval.ms` 100 and `num.stream.threads` 2 where no other is named; all else at its default." % "`, `".join(goyt)
+    yield "- Kafka Streams: exactly_once_v2, commit interval and linger 100 ms and 2 threads where no other is named, cache 64 MB, lz4, batches of 256 KB, "
     yield "  5,000 records a poll and buffered, static membership; `%s`." % " ".join(it for it in JAVA_OPTIONS if not it.startswith("-D"))
     yield "- Sizes: `%s` in [bench/parts.py](../bench/parts.py)." % ("FULL" if mode == "full" else "QUICK")
     yield ""
@@ -371,7 +371,7 @@ def draw(results, folder):
         for nth, paced in enumerate(latency["runs"][0]["paced"]):
             series, seen = [], set()
             for run in latency["runs"]:
-                name = "%s, %d ms" % (NAMES[run["arm"]], run["interval"])
+                name = "%s, %d ms, threads: %d" % (NAMES[run["arm"]], run["interval"], run.get("threads", 1))
                 if name not in seen:
                     seen.add(name)
                     # The x axis is the number of nines: what is rare has room.

@@ -166,7 +166,8 @@ fn store(settings: &RocksSettings, cache: &Cache) -> Options {
     // Most ids are new: that they are not in a memtable is told by a filter, not by a walk through its skip list (1 µs).
     options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
     options.set_memtable_whole_key_filtering(true);
-    // Measured: a get costs 3.5 µs with lz4 and 3.3 µs without compression, within the spread; the disk is worth more.
-    options.set_compression_type(DBCompressionType::Lz4);
+    // As in Kafka Streams. Most of the state are ids, which do not become smaller. Measured with 5 M ids and 2.5 M accounts, most of them on
+    // disk: an event costs 39 µs with lz4 and 34 µs without.
+    options.set_compression_type(DBCompressionType::None);
     options
 }

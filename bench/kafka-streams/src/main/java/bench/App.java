@@ -202,7 +202,7 @@ public final class App {
         it.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, env("COMMIT_INTERVAL_MS"));
         it.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), env("COMMIT_INTERVAL_MS")); // a commit flushes
         it.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-        it.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, "2");
+        it.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, env("NUM_STREAM_THREADS"));
         it.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, "1");
         it.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, "67108864");
         it.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, "5000");
