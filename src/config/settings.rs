@@ -146,7 +146,7 @@ settings! {
         /// So soon after the last commit the next one comes when less is left to be read than `poll.max.records`: results of a lone
         /// record are seen sooner, at the price of more transactions. As long as `commit.interval.ms` or longer: commits come at that
         /// interval alone.
-        commit_interval_min: Duration = "commit.interval.min.ms", Is("20"), Between(1, HOUR_MS);
+        commit_interval_min: Duration = "commit.interval.min.ms", Is("10"), Between(1, HOUR_MS);
         /// A commit comes earlier when a worker's open effects reach this size.
         commit_max_bytes: u64 = "commit.max.bytes", Is("16777216"), Between(65_536, 1024 * MEBIBYTE);
         /// What a worker may hold back while a commit is under way; when it is full, the worker waits for the commit.

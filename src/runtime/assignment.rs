@@ -74,7 +74,7 @@ impl Worker {
             opened += tasks.open(*partition, &mut **stores, &*report).map_err(|(task, error)| Error::Store(task, error))?;
         }
         self.handover.assigned();
-        self.tasks.hand_over_nothing(true);
+        self.tasks.forget_failed_hand_over();
         self.meter.totals.rebalances += 1;
         report(&Change::Assigned { partitions: given.len(), kept, opened, closed });
         let fresh = Source::at(0, None);
@@ -102,7 +102,7 @@ impl Worker {
         if self.giving_up {
             self.tasks.sources.clear();
         }
-        self.tasks.hand_over_nothing(false);
+        self.tasks.end_hand_over();
         let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
         if partitions.is_empty() {
             for open in self.tasks.iter_mut() {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::mutant::{self, Mutant};
+use super::ports::LogError;
 use super::status::Change;
 use super::tasks::{Tasks, Turn};
 use super::worker::{Error, Transaction, Worker};
@@ -80,18 +81,19 @@ impl Tasks {
         self.handed_over.on.get(usize::from(topic.0)).copied().unwrap_or(false)
     }
 
-    /// From now on they are, or are not any more.
-    pub(super) fn set_hand_over(&mut self, topic: TopicId, on: bool) {
-        let at = usize::from(topic.0);
-        let all = &mut self.handed_over.on;
-        all.resize(all.len().max(at + 1), false);
-        all.iter_mut().skip(at).take(1).for_each(|it| *it = on);
+    /// Records of these topics are, from now on.
+    fn begin_hand_over(&mut self, topics: &[TopicId]) {
+        self.handed_over.on = (0..self.topic_count()).map(TopicId).map(|it| self.hands_over(it) || topics.contains(&it)).collect();
     }
 
-    /// All topics are read from the log; with other partitions, what failed before may succeed.
-    pub(super) fn hand_over_nothing(&mut self, assigned: bool) {
+    /// All topics are read from the log.
+    pub(super) fn end_hand_over(&mut self) {
         self.handed_over.on.clear();
-        self.handed_over.failed &= !assigned;
+    }
+
+    /// With other partitions, what failed before may succeed.
+    pub(super) fn forget_failed_hand_over(&mut self) {
+        self.handed_over.failed = false;
     }
 
     /// Takes repartition records among the effects, from `first` on, through their tasks, and those that these write in turn.
@@ -203,20 +205,20 @@ impl Worker {
     }
 
     fn turn_on(&mut self, topics: &[TopicId]) {
-        topics.iter().for_each(|it| self.tasks.set_hand_over(*it, true));
+        self.tasks.begin_hand_over(topics);
         if !std::mem::replace(&mut self.handover.told, true) {
             (self.report)(&Change::HandsOver { topics: topics.len() });
         }
     }
 
-    fn begin_hand_over(&mut self, topics: &[TopicId]) -> Result<(), super::ports::LogError> {
+    fn begin_hand_over(&mut self, topics: &[TopicId]) -> Result<(), LogError> {
         self.turn_on(topics);
         let partitions = self.partitions_of(|it| topics.contains(&it));
         self.log.parts().consumer.pause(&partitions)?;
         self.release_input()
     }
 
-    fn hold_input(&mut self, now: Duration) -> Result<(), super::ports::LogError> {
+    fn hold_input(&mut self, now: Duration) -> Result<(), LogError> {
         match self.handover.holding {
             None if now < self.handover.hold_from => Ok(()),
             None => {
@@ -232,7 +234,7 @@ impl Worker {
         }
     }
 
-    fn release_input(&mut self) -> Result<(), super::ports::LogError> {
+    fn release_input(&mut self) -> Result<(), LogError> {
         if self.handover.holding.take().is_none() {
             return Ok(());
         }

@@ -457,6 +457,11 @@ impl Tasks {
         self.open.iter().map(|it| it.task.overlay.dirty_bytes()).sum()
     }
 
+    /// Number of topics of the plan.
+    pub(super) fn topic_count(&self) -> u16 {
+        u16::try_from(self.partitions.len()).unwrap_or(u16::MAX)
+    }
+
     /// Number of partitions of a topic.
     #[must_use]
     pub fn partition_count(&self, topic: TopicId) -> i32 {
