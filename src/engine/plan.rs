@@ -25,6 +25,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether a topic is written by a `key` step and read behind it.
+    #[must_use]
+    pub fn is_repartition(&self, topic: TopicId) -> bool {
+        self.topics.get(usize::from(topic.0)).is_some_and(|it| it.role == Role::Repartition)
+    }
+
     /// Each repartition topic, and the source topics of the subtopologies that write it.
     #[must_use]
     pub fn repartitions(&self) -> Vec<(TopicId, Vec<TopicId>)> {

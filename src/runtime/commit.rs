@@ -12,7 +12,6 @@ use super::status::Change;
 use super::tasks::{Disk, State};
 use super::worker::{Consumed, Error, Transaction, Worker};
 use crate::engine::partition::partition_of;
-use crate::engine::plan::Role;
 use crate::engine::record::{Offset, TopicPartition};
 
 /// How long one wait for room in the producer's queue lasts; there are as many as it takes, within the delivery timeout.
@@ -88,7 +87,6 @@ impl Worker {
             return self.react(error);
         }
         let Self { log, effects, meter, tasks, plan, .. } = self;
-        let repartition: Vec<bool> = plan.topics.iter().map(|it| it.role == Role::Repartition).collect();
         let replays = !tasks.ranges.is_empty();
         let causes: Vec<String> = (0..effects.len()).filter(|_| replays).filter_map(|it| Some(cause(effects.get(it)?.cause))).collect();
         let producer = log.parts().producer;
@@ -99,7 +97,7 @@ impl Worker {
             headers.clear();
             headers.extend(effects.headers(index));
             headers.extend(causes.get(index).map(|it| (REPLAY_CAUSE, Some(it.as_bytes()))));
-            let watched = repartition.get(usize::from(it.topic.0)).copied().unwrap_or(false);
+            let watched = plan.is_repartition(it.topic);
             let place = || partition_of(it.key.unwrap_or_default(), tasks.partition_count(it.topic));
             let record = OutRecord {
                 topic: it.topic,
@@ -198,7 +196,7 @@ impl Worker {
             Some(SendError::Full) => return self.rewind("the producer's queue stayed full", true),
         }
         // 2. Consumed offsets, as the member of the group that we are: a zombie's are refused.
-        let mut consumed = Consumed { offsets: Vec::new(), handed_over: Vec::new() };
+        let mut consumed = Consumed::default();
         for (tp, source) in &mut tasks.sources {
             match source.consumed.take() {
                 Some(_) if std::mem::take(&mut source.handed_over) => consumed.handed_over.push(*tp),
@@ -208,7 +206,7 @@ impl Worker {
         }
         fail_point(fail_point::BEFORE_COMMIT);
         if mutant::is(Mutant::NoOffsets) {
-            consumed = Consumed { offsets: Vec::new(), handed_over: Vec::new() };
+            consumed = Consumed::default();
         }
         if mutant::is(Mutant::StoreFirst) {
             tasks.iter_mut().for_each(|it| drop(it.store.write(&mut it.task.overlay.sealed(), &[])));

@@ -13,7 +13,7 @@ use super::status::Change;
 use super::tasks::{Tasks, Turn};
 use super::worker::{Error, Transaction, Worker};
 use crate::engine::partition::partition_of;
-use crate::engine::plan::{Plan, Role};
+use crate::engine::plan::Plan;
 use crate::engine::record::{HeaderRef, Offset, RecordRef, TopicId, TopicPartition};
 use crate::engine::task::effects::Effects;
 
@@ -98,7 +98,7 @@ impl Tasks {
 
     /// Takes repartition records among the effects, from `first` on, through their tasks, and those that these write in turn.
     ///
-    /// One partition after the other, since the state of one task is then at hand for many records: 2 us an event less than each at once.
+    /// One partition after the other, since the state of one task is then at hand for many records.
     pub(super) fn hand_over(&mut self, first: usize, turn: &Turn<'_>, effects: &mut Effects) {
         if self.handed_over.on.is_empty() {
             return;
@@ -173,11 +173,7 @@ impl Worker {
 
     /// Whether records of the topic are not read for now because of a hand-over.
     pub(super) fn is_kept_from_reading(&self, topic: TopicId) -> bool {
-        self.tasks.hands_over(topic) || self.handover.is_holding() && !self.is_repartition(topic)
-    }
-
-    pub(super) fn is_repartition(&self, topic: TopicId) -> bool {
-        self.plan.topics.get(usize::from(topic.0)).is_some_and(|it| it.role == Role::Repartition)
+        self.tasks.hands_over(topic) || self.handover.is_holding() && !self.plan.is_repartition(topic)
     }
 
     /// The topics that are not handed over, and that this worker alone writes and reads.
@@ -223,7 +219,7 @@ impl Worker {
             None if now < self.handover.hold_from => Ok(()),
             None => {
                 self.handover.holding = Some(now);
-                let inputs = self.partitions_of(|it| !self.is_repartition(it));
+                let inputs = self.partitions_of(|it| !self.plan.is_repartition(it));
                 self.log.parts().consumer.pause(&inputs)
             }
             Some(since) if since + HOLD_MAX < now => {
@@ -244,7 +240,7 @@ impl Worker {
 
     /// A commit has ended: where its records end, in partitions that were handed over and in others.
     pub(super) fn written_to(&mut self, partition: TopicPartition, end: Offset, handed_over: bool) {
-        if !self.is_repartition(partition.topic) {
+        if !self.plan.is_repartition(partition.topic) {
             return;
         }
         let Some(source) = self.tasks.sources.get_mut(&partition).filter(|_| handed_over) else {

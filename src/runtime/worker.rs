@@ -109,7 +109,7 @@ pub(super) enum Transaction {
 }
 
 /// The consumed offsets of a transaction.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Consumed {
     /// Those of what was read.
     pub offsets: Vec<(TopicPartition, Offset)>,
