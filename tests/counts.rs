@@ -199,8 +199,8 @@ fn a_transaction_that_is_given_up_counts_for_nothing() {
     let mut worker = joined(&driver);
     process(&mut worker, 8);
     worker.round().unwrap();
-    let sent = driver.cluster.bounds("app-sums-by-k-repartition", 0).unwrap();
-    assert_eq!(sent.2, 2, "its effects were sent");
+    let sent = driver.cluster.bounds("in.dlq", 0).unwrap();
+    assert_eq!(sent.2, 3, "its effects were sent");
     driver.cluster.expel("app", "w");
     let totals = totals(&driver, worker);
     assert_eq!(totals.rewinds, 1);

@@ -89,7 +89,7 @@ fn a_poll_that_finds_nothing_moves_a_virtual_clock_on() {
     let cluster = Cluster::under(clock.clone());
     cluster.create_topic("in", 1);
     let mut log = client(&cluster);
-    log.parts().consumer.poll(Duration::from_millis(100), 1, &mut |_| {}).unwrap();
+    log.parts().consumer.poll(Duration::from_millis(100), 1, &mut |_| 1).unwrap();
     assert_eq!(clock.now(), 1_100);
     log.parts().changelogs.poll(Duration::from_millis(20), 1, &mut |_| {}).unwrap();
     assert_eq!(clock.now(), 1_120);
@@ -107,7 +107,13 @@ fn a_poll_on_a_cluster_that_waits_is_woken_by_a_record() {
     let writer = std::thread::spawn(move || cluster.append("in", None, content(Some("k"), Some("v"))).unwrap());
     let mut read = 0;
     while read == 0 {
-        log.parts().consumer.poll(long, 1, &mut |_| read += 1).unwrap();
+        log.parts()
+            .consumer
+            .poll(long, 1, &mut |_| {
+                read += 1;
+                1
+            })
+            .unwrap();
     }
     assert!(started.elapsed() < long);
     assert_eq!(writer.join().unwrap(), (0, 0));

@@ -10,6 +10,7 @@ pub mod expr;
 pub mod failure;
 pub mod json;
 pub mod operators;
+pub mod pack;
 pub mod partition;
 pub mod plan;
 pub mod protocol;

@@ -59,7 +59,7 @@ impl Worker {
         let (tasks, mut left) = (&self.tasks, self.limits.poll_max_records);
         ready.into_iter().all(|partition| {
             let (Some(source), Some(end)) = (tasks.sources.get(&partition), consumer.known_end(partition)) else { return true };
-            let behind = usize::try_from(end - source.next).unwrap_or(0);
+            let behind = source.behind(end);
             let within = behind < left;
             left = left.saturating_sub(behind);
             within
@@ -86,10 +86,11 @@ impl Worker {
         if let Err(error) = self.open_transaction() {
             return self.react(error);
         }
-        let Self { log, effects, meter, tasks, plan, .. } = self;
+        let Self { log, effects, packs, meter, tasks, plan, .. } = self;
         let replays = !tasks.ranges.is_empty();
         let causes: Vec<String> = (0..effects.len()).filter(|_| replays).filter_map(|it| Some(cause(effects.get(it)?.cause))).collect();
         let producer = log.parts().producer;
+        let mut send = |it: &OutRecord<'_>| send_with_room(producer, it).map(|()| meter.published(it.topic, it.key, it.value));
         let mut failed = None;
         let mut headers = Vec::new();
         for index in 0..effects.len() {
@@ -97,23 +98,28 @@ impl Worker {
             headers.clear();
             headers.extend(effects.headers(index));
             headers.extend(causes.get(index).map(|it| (REPLAY_CAUSE, Some(it.as_bytes()))));
-            let watched = plan.is_repartition(it.topic);
-            let place = || partition_of(it.key.unwrap_or_default(), tasks.partition_count(it.topic));
-            let record = OutRecord {
+            let mut record = OutRecord {
                 topic: it.topic,
-                partition: it.partition.or_else(|| watched.then(place)),
+                partition: it.partition,
                 key: it.key,
                 value: it.value,
                 timestamp: it.timestamp,
                 headers: &headers,
                 cause: Cause::Input(it.cause.0, it.cause.1),
-                watched,
+                watched: false,
             };
-            if let Err(error) = send_with_room(producer, &record) {
-                failed = Some((record.cause, error));
+            let sent = if plan.is_repartition(it.topic) {
+                let place = || partition_of(it.key.unwrap_or_default(), tasks.partition_count(it.topic));
+                let partition = it.partition.unwrap_or_else(place);
+                (record.partition, record.watched) = (Some(partition), true);
+                packs.add(TopicPartition { topic: it.topic, partition }, &record, &mut send)
+            } else {
+                send(&record)
+            };
+            failed = sent.err();
+            if failed.is_some() {
                 break;
             }
-            meter.published(it.topic, it.key, it.value);
         }
         match failed {
             None => {
@@ -121,9 +127,7 @@ impl Worker {
                 fail_point(fail_point::AFTER_SEND);
                 Ok(())
             }
-            Some((cause, SendError::Refused(error))) => self.refused(vec![(cause, error)]),
-            Some((_, SendError::Failed(error))) => self.react_to_commit(&error),
-            Some((_, SendError::Full)) => self.rewind("the producer's queue stayed full", true),
+            Some(error) => self.not_sent(error),
         }
     }
 
@@ -154,10 +158,11 @@ impl Worker {
         }
         self.last_commit = self.clock.elapsed();
         let now = self.clock.now();
-        let Self { log, tasks, report, meter, .. } = self;
+        let Self { log, tasks, packs, report, meter, .. } = self;
         tasks.seal_counts(meter, &**report);
         let Parts { producer, consumer, .. } = log.parts();
-        let (mut failed, mut unsealed) = (None, Vec::new());
+        let mut send = |it: &OutRecord<'_>| send_with_room(producer, it).map(|()| meter.published(it.topic, it.key, it.value));
+        let (mut failed, mut unsealed) = (packs.send(&mut send).err(), Vec::new());
         // 1. Changelog records: one for each changed key. A crash: the transaction is aborted, the input read again.
         //    A task that restores hands out none: written behind what it has not read, they would hide that it lacks it.
         for (index, open) in tasks.iter_mut().enumerate().filter(|(_, it)| !matches!(it.state, State::Suspended | State::Restoring)) {
@@ -177,10 +182,7 @@ impl Worker {
                     cause: Cause::Store(*changelog),
                     watched: true,
                 };
-                match send_with_room(producer, &record) {
-                    Ok(()) => meter.published(changelog.topic, Some(key), value),
-                    Err(error) => failed = Some(error),
-                }
+                failed = send(&record).err();
             });
             if let Err(error) = sealed {
                 unsealed.push((index, error));
@@ -192,8 +194,7 @@ impl Worker {
                 unsealed.iter().for_each(|(index, error)| self.state_failed(*index, error));
                 return self.rewind("a state failed", false);
             }
-            Some(SendError::Refused(error) | SendError::Failed(error)) => return self.react_to_commit(&error),
-            Some(SendError::Full) => return self.rewind("the producer's queue stayed full", true),
+            Some(error) => return self.not_sent(error),
         }
         // 2. Consumed offsets, as the member of the group that we are: a zombie's are refused.
         let mut consumed = Consumed::default();
@@ -252,6 +253,7 @@ impl Worker {
         self.markers_until = self.clock.elapsed() + MARKERS_WAIT;
         self.rewinds = 0;
         self.waiting = false;
+        self.packs.committed();
         fail_point(fail_point::AFTER_COMMIT);
         self.count_commit();
         offsets.extend(committed.ends.iter().filter(|(tp, _)| handed_over.contains(tp)));
@@ -321,8 +323,20 @@ impl Worker {
         }
     }
 
+    /// Does what is to be done when a record was not queued.
+    fn not_sent(&mut self, (cause, error): NotSent) -> Result<(), Error> {
+        match (cause, error) {
+            (Cause::Input(..), SendError::Refused(error)) => self.refused(vec![(cause, error)]),
+            (_, SendError::Refused(error) | SendError::Failed(error)) => self.react_to_commit(&error),
+            (_, SendError::Full) => self.rewind("the producer's queue stayed full", true),
+        }
+    }
+
     /// What the broker refused makes dead letters of its causes, when they are read again.
     fn refused(&mut self, refused: Vec<(Cause, LogError)>) -> Result<(), Error> {
+        if self.packs.refused() {
+            return self.rewind("the broker refused a derived record, perhaps one of several that went as one: now each goes alone", false);
+        }
         let mut reasons = Vec::new();
         for (cause, error) in refused {
             match cause {
@@ -373,6 +387,7 @@ impl Worker {
         }
         self.transaction = Transaction::None;
         self.effects.clear();
+        self.packs.forget();
         if REWINDS_MAX < self.rewinds {
             return Err(Error::Log(LogError {
                 code: "GAVE_UP",
@@ -429,15 +444,18 @@ fn cause((source, offset): (TopicPartition, Offset)) -> String {
     format!("{}/{}@{offset}", source.topic.0, source.partition)
 }
 
+/// Why a record was not queued, and what had caused it.
+type NotSent = (Cause, SendError);
+
 /// Queues a record, making room when the queue is full.
-fn send_with_room(producer: &mut dyn Producer, record: &OutRecord<'_>) -> Result<(), SendError> {
+fn send_with_room(producer: &mut dyn Producer, record: &OutRecord<'_>) -> Result<(), NotSent> {
     /// Times the queue may be found full for one record: a minute in all.
     const TRIES_MAX: u32 = 6_000;
     for _ in 0..TRIES_MAX {
         match producer.send(record) {
             Err(SendError::Full) => producer.serve(ROOM_WAIT),
-            other => return other,
+            other => return other.map_err(|error| (record.cause, error)),
         }
     }
-    Err(SendError::Full)
+    Err((record.cause, SendError::Full))
 }

@@ -33,12 +33,12 @@ pub trait Consumer: Send {
     /// When the client refuses.
     fn subscribe(&mut self, topics: &[TopicId]) -> Result<(), LogError>;
 
-    /// Waits at most `wait` for something to happen, then hands out what is there: at most `max` records, each to `record`, in the
-    /// order of its partition. Returns what happened to the group, at most one thing a call; records that were handed out came before it.
+    /// Waits at most `wait` for something to happen, then hands out what is there, each to `record`, in the order of its partition: at most
+    /// `max` records, where `record` says for how many one stands. What was taken beyond that may come with the next calls. Returns what happened to the group, at most one thing a call; records that were handed out came before it.
     ///
     /// # Errors
     /// Errors of the client or of one partition; the call may be made again.
-    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError>;
+    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>) -> usize) -> Result<Option<GroupEvent>, LogError>;
 
     /// The ends that the last [`Consumer::poll`] reached: a partition, and the offset before which nothing is left to be handed out, now or
     /// later. It lies past control records and records of aborted transactions, and at most at the last stable offset. Told once when it

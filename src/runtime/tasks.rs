@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::board::{Meter, SAMPLE_EVERY, Sample, StepTimes, TaskKey};
+use super::board::{Meter, StepTimes, TaskKey};
 use super::closed::Closed;
-use super::handover::HandedOver;
 use super::mutant::{self, Mutant};
+use super::passage::{Broken, Passage};
 use super::ports::{Clock, Store, StoreError, Stores, TaskStores};
+use super::repartition::handover::HandedOver;
 use super::status::{Change, Report};
-use crate::engine::operators::{Probe, Stop};
+use crate::engine::pack;
 use crate::engine::plan::{Operator, Plan};
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
 use crate::engine::state::Committed;
 use crate::engine::task::effects::Effects;
-use crate::engine::task::{Outcome, Sweep, Tally, Task};
+use crate::engine::task::{Sweep, Tally, Task};
 
 /// The life of a task.
 ///
@@ -110,6 +111,8 @@ pub struct Source {
     pub records: u64,
     /// Their keys and values.
     pub bytes: u64,
+    /// For about so many records one of the log stands, where these are packs.
+    pub packed: usize,
     /// No record from here on is processed: a task stopped at it.
     pub halted_at: Option<Offset>,
 }
@@ -143,11 +146,19 @@ pub struct Tasks {
     pub step_times: StepTimes,
 }
 
+/// The size of packs is smoothed over so many.
+const PACKED_OVER: usize = 7;
+
 impl Source {
     /// Nothing of it is processed yet.
     #[must_use]
     pub fn at(position: Offset, committed: Option<Offset>) -> Self {
-        Self { committed, position, next: position, consumed: None, handed_over: false, records: 0, bytes: 0, halted_at: None }
+        Self { committed, position, next: position, consumed: None, handed_over: false, records: 0, bytes: 0, packed: 1, halted_at: None }
+    }
+
+    /// About how many records are to be processed up to this end.
+    pub(super) fn behind(&self, end: Offset) -> usize {
+        usize::try_from(end - self.next).unwrap_or(0).saturating_mul(self.packed)
     }
 }
 
@@ -189,59 +200,49 @@ impl Tasks {
         }
     }
 
-    /// Takes a record, read or handed over, through the tasks that read its partition. Records of partitions that are not ready are not
-    /// looked at: they are read again when their partition is.
-    pub(super) fn process(&mut self, record: RecordRef<'_>, handed_over: bool, turn: &Turn<'_>, effects: &mut Effects) {
-        let Some(readers) = self.readers.get(&record.source) else { return };
-        if !self.all_run(record.source.topic, readers) {
-            return;
-        }
-        let Some(source) = self.sources.get_mut(&record.source) else { return };
+    /// Takes a record, read or handed over, through the tasks that read its partition; for how many it stands. Records of partitions that
+    /// are not ready are not looked at: they are read again when their partition is.
+    pub(super) fn process(&mut self, record: RecordRef<'_>, handed_over: bool, turn: &Turn<'_>, effects: &mut Effects) -> usize {
+        let at = record.source;
+        let Some(readers) = self.readers.get(&at).filter(|it| self.all_run(at.topic, it)) else { return 1 };
+        let Some(source) = self.sources.get_mut(&at) else { return 1 };
         if source.halted_at.is_some_and(|it| it <= record.offset) || record.offset < source.position {
-            return;
+            return 1;
         }
-        let until = self.ranges.get(&record.source).map(|it| it.end);
+        let until = self.ranges.get(&at).map(|it| it.end);
         if until.is_some_and(|it| it <= record.offset) {
-            self.complete.insert(record.source);
-            return;
+            self.complete.insert(at);
+            return 1;
         }
-        let mut undecodable = false;
-        let measured = self.processed.is_multiple_of(SAMPLE_EVERY);
-        for (nth, reader) in readers.iter().enumerate() {
-            let Some(open) = self.open.get_mut(*reader) else { continue };
-            let mut sample = measured.then(|| Sample::new(turn.clock, &mut self.step_times, open.subtopology));
-            let probe = sample.as_mut().map(|it| it as &mut dyn Probe);
-            match open.task.process(record, turn.now, undecodable, &mut Disk(&mut *open.store), effects, probe) {
-                Ok(outcome) => undecodable |= outcome == Outcome::Undecodable,
-                Err(Stop::Store(StoreError::Damaged(why))) => {
-                    self.damaged.insert(open.task.id.clone());
-                    source.halted_at = Some(record.offset);
-                    self.torn = Some(format!("state of {} is damaged: {why}", open.task.id));
-                    return;
-                }
-                // Read from the log, it will stop its task and nothing else.
-                Err(_) if handed_over => return,
-                Err(stop) => {
-                    let reason = format!("{stop}; at offset {}", record.offset);
-                    (turn.report)(&Change::Stopped { task: open.task.id.clone(), reason: reason.clone() });
-                    open.state = State::Stopped(reason.clone());
-                    source.halted_at = Some(record.offset);
-                    if nth != 0 {
-                        self.torn = Some(reason);
-                    }
-                    return;
-                }
+        let (open, times, damaged) = (&mut self.open, &mut self.step_times, &mut self.damaged);
+        let mut passage = Passage { readers, open, source, times, damaged, torn: None, records: 0, handed_over, processed: self.processed };
+        let is_pack = pack::is_pack(record.key) && self.plan.is_repartition(at.topic);
+        let through = if is_pack {
+            pack::unpack(record.value, |it| {
+                let (key, value, timestamp) = (Some(it.key), Some(it.value), Some(it.timestamp));
+                passage.take(RecordRef { key, value, timestamp, headers: it.headers, ..record }, turn, effects)
+            })
+        } else {
+            passage.take(record, turn, effects)
+        };
+        if let Err(Broken::Unreadable(damaged)) = &through {
+            passage.stop_all(record.offset, &damaged.to_string(), turn.report);
+        }
+        let (torn, records, processed) = (passage.torn, passage.records, passage.processed);
+        self.torn = torn.or(self.torn.take());
+        self.processed = processed;
+        if through.is_ok() {
+            source.next = record.offset + 1;
+            if is_pack {
+                source.packed = (PACKED_OVER * source.packed + records).div_ceil(PACKED_OVER + 1);
+            }
+            source.consumed = Some(source.next + i64::from(mutant::is(Mutant::OffsetTooHigh)));
+            source.handed_over |= handed_over;
+            if until.is_some_and(|it| it <= record.offset + 1) {
+                self.complete.insert(at);
             }
         }
-        source.next = record.offset + 1;
-        source.consumed = Some(source.next + i64::from(mutant::is(Mutant::OffsetTooHigh)));
-        source.handed_over |= handed_over;
-        source.records += 1;
-        source.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
-        self.processed += 1;
-        if until.is_some_and(|it| it <= record.offset + 1) {
-            self.complete.insert(record.source);
-        }
+        records
     }
 
     /// Nothing is left to process before `end`: the position goes over the control records and what was aborted there, and is committed as

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::{Board, Meter};
-use super::flow::Flow;
-use super::handover::{HOLD_WAIT, Handover};
 use super::mutant::{self, Mutant};
 use super::ports::{Clock, Log, LogError, Parts, StoreError, Stores};
 use super::reaction::Reaction;
+use super::repartition::flow::Flow;
+use super::repartition::handover::{HOLD_WAIT, Handover};
+use super::repartition::packs::Packs;
 use super::restore::Restore;
 use super::status::{Change, Report};
 use super::tasks::{Tasks, Turn};
@@ -35,6 +36,8 @@ pub struct Worker {
     pub(super) tasks: Tasks,
     /// What was done and is not sent yet.
     pub(super) effects: Effects,
+    /// What of it waits for more of its kind.
+    pub(super) packs: Packs,
     pub(super) transaction: Transaction,
     pub(super) restore: Restore,
     pub(super) flow: Flow,
@@ -170,6 +173,7 @@ impl Worker {
         Self {
             tasks: Tasks::new(Arc::clone(&plan), partitions, limits.task_cache_bytes, limits.null),
             effects: Effects::default(),
+            packs: Packs::default(),
             transaction: Transaction::None,
             restore: Restore::default(),
             flow: Flow::new(&plan, limits.repartition_lag_max),

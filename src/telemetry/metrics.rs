@@ -83,7 +83,7 @@ metrics! {
         CONSUMED_RECORDS: Counter "goyt_consumed_records_total" [topic, role];
         /// Their keys and values.
         CONSUMED_BYTES: Counter "goyt_consumed_bytes_total" [topic, role];
-        /// Records written: outputs, dead letters, repartitioned records, changelogs.
+        /// Records written to the log: outputs, dead letters, packs of repartitioned records, changelogs.
         PUBLISHED_RECORDS: Counter "goyt_published_records_total" [topic, role];
         /// Their keys and values.
         PUBLISHED_BYTES: Counter "goyt_published_bytes_total" [topic, role];

@@ -312,7 +312,12 @@ fn pause_at_the_end(world: &mut dyn World) {
         let mut found = Vec::new();
         until("a record of each partition", || {
             let consumer = log.parts().consumer;
-            consumer.poll(WAIT, 100, &mut |it| found.push((it.source, it.offset))).unwrap();
+            consumer
+                .poll(WAIT, 100, &mut |it| {
+                    found.push((it.source, it.offset));
+                    1
+                })
+                .unwrap();
             told.extend(consumer.ends());
             (partitions.len() <= found.len()).then_some(())
         });
@@ -416,7 +421,13 @@ fn out_of_range(world: &mut dyn World) {
     let mut values = Vec::new();
     until("a record", || {
         // Told once: room for more than there is, so that no partition is left out.
-        log.parts().consumer.poll(WAIT, 10, &mut |it| values.push(text(it.value))).unwrap();
+        log.parts()
+            .consumer
+            .poll(WAIT, 10, &mut |it| {
+                values.push(text(it.value));
+                1
+            })
+            .unwrap();
         (!values.is_empty()).then_some(())
     });
     assert_eq!(values, ["others go on"]);

@@ -101,12 +101,12 @@ pub fn committed(log: &mut dyn Log, partition: TopicPartition) -> Option<Offset>
 
 /// The next event of the group. Records on the way are none of the case's business.
 pub fn event(log: &mut dyn Log) -> GroupEvent {
-    sorted(until("an event of the group", || log.parts().consumer.poll(WAIT, 10, &mut |_| {}).unwrap()))
+    sorted(until("an event of the group", || log.parts().consumer.poll(WAIT, 10, &mut |_| 1).unwrap()))
 }
 
 /// The next event of two members that wait for each other.
 pub fn both(a: &mut dyn Log, b: &mut dyn Log) -> (GroupEvent, GroupEvent) {
-    let poll = |log: &mut dyn Log| log.parts().consumer.poll(WAIT, 10, &mut |_| {}).unwrap().map(sorted);
+    let poll = |log: &mut dyn Log| log.parts().consumer.poll(WAIT, 10, &mut |_| 1).unwrap().map(sorted);
     let (mut of_a, mut of_b) = (None, None);
     until("events of both members", || {
         of_a = of_a.take().or_else(|| poll(a));
@@ -133,7 +133,14 @@ pub fn pair(world: &mut dyn World) -> (Box<dyn Log>, Box<dyn Log>) {
 pub fn read(log: &mut dyn Log, count: usize) -> Vec<String> {
     let mut values = Vec::new();
     until("records", || {
-        let event = log.parts().consumer.poll(WAIT, count - values.len(), &mut |it| values.push(text(it.value))).unwrap();
+        let event = log
+            .parts()
+            .consumer
+            .poll(WAIT, count - values.len(), &mut |it| {
+                values.push(text(it.value));
+                1
+            })
+            .unwrap();
         assert_eq!(event, None);
         (values.len() >= count).then_some(())
     });
@@ -145,7 +152,12 @@ pub fn read_to_told_end(log: &mut dyn Log, partition: TopicPartition, end: Offse
     let mut values = Vec::new();
     until("an end that is told", || {
         let consumer = log.parts().consumer;
-        consumer.poll(WAIT, 1, &mut |it| values.push(text(it.value))).unwrap();
+        consumer
+            .poll(WAIT, 1, &mut |it| {
+                values.push(text(it.value));
+                1
+            })
+            .unwrap();
         let told = consumer.ends().iter().filter(|it| it.0 == partition).map(|it| it.1).max()?;
         assert!(told <= end, "{told} of {end}");
         (told == end).then_some(())

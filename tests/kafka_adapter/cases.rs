@@ -49,8 +49,8 @@ fn a_member_whose_place_is_taken_stops_by_name() {
     let mut second = world.log_with(&world.settings("a"));
     second.parts().consumer.subscribe(&[IN]).unwrap();
     let error = until("an error", || {
-        drop(second.parts().consumer.poll(WAIT, 10, &mut |_| {}));
-        first.parts().consumer.poll(WAIT, 10, &mut |_| {}).err()
+        drop(second.parts().consumer.poll(WAIT, 10, &mut |_| 1));
+        first.parts().consumer.poll(WAIT, 10, &mut |_| 1).err()
     });
     assert_eq!((error.code, error.reaction), ("FENCED_INSTANCE_ID", Reaction::Rejoin));
     assert!(error.message.contains("another process runs with this instance.id"), "{error}");
@@ -63,7 +63,8 @@ fn rewinding_hands_out_no_stale_record() {
     world.append_all(input(0), (0..RECORDS).map(|it| it.to_string()));
     let mut log = world.log_with(&world.settings("a"));
     join(&mut log, &[IN]);
-    // Each round goes back while a lot is fetched ahead; from there on each record must be the next one.
+    // Each round goes back while a lot is fetched ahead; from there on each record must be the next one. In some, a record counts for
+    // several, so that some were taken and are not handed out yet.
     for round in 0..20 {
         let from = round * 700;
         log.parts().consumer.assign(&[(input(0), from)], &[]).unwrap();
@@ -74,11 +75,37 @@ fn rewinding_hands_out_no_stale_record() {
                 .poll(WAIT, 500, &mut |it| {
                     assert_eq!((it.source, it.offset), (input(0), next), "round {round}");
                     next += 1;
+                    1 + usize::try_from(round % 3).unwrap()
                 })
                 .unwrap();
             (from + 2_000 <= next).then_some(())
         });
     }
+}
+
+/// What stands for many records, such as a pack, must not make a round long.
+#[test]
+fn a_poll_ends_when_it_has_handed_out_enough() {
+    let world = KafkaWorld::new();
+    world.append_all(input(0), (0..100).map(|it| it.to_string()));
+    let mut log = world.log_with(&world.settings("a"));
+    join(&mut log, &[IN]);
+    log.parts().consumer.assign(&[(input(0), 0)], &[]).unwrap();
+    let mut read = Vec::new();
+    until("all records", || {
+        let mut polled = 0;
+        log.parts()
+            .consumer
+            .poll(WAIT, 10, &mut |it| {
+                read.push(it.offset);
+                polled += 1;
+                4
+            })
+            .unwrap();
+        assert!(polled <= 3, "{polled} times 4 records");
+        (read.len() == 100).then_some(())
+    });
+    assert_eq!(read, (0..100).collect::<Vec<_>>());
 }
 
 /// The client sleeps for a second when nothing is to be fetched, and resuming does not wake it by itself.
@@ -96,7 +123,13 @@ fn what_was_held_is_read_at_once_when_it_is_resumed() {
         let begun = Instant::now();
         let mut read = 0;
         until("records", || {
-            log.parts().consumer.poll(WAIT, 10, &mut |_| read += 1).unwrap();
+            log.parts()
+                .consumer
+                .poll(WAIT, 10, &mut |_| {
+                    read += 1;
+                    1
+                })
+                .unwrap();
             (read == 9).then_some(())
         });
         assert!(begun.elapsed() < Duration::from_millis(500), "round {round}: {:?}", begun.elapsed());
@@ -126,7 +159,12 @@ fn rewinding_tells_no_stale_end() {
         let mut next = from;
         until("some records", || {
             let max = if round % 2 == 0 { 1 } else { usize::try_from(RECORDS - from).unwrap() };
-            consumer.poll(WAIT, max, &mut |it| next = it.offset + 1).unwrap();
+            consumer
+                .poll(WAIT, max, &mut |it| {
+                    next = it.offset + 1;
+                    1
+                })
+                .unwrap();
             let told = consumer.ends().iter().find(|it| it.0 == input(0));
             assert!(told.is_none_or(|it| (it.1, next) == (RECORDS, RECORDS)), "round {round}: {told:?} at {next}");
             (from < next).then_some(())
@@ -261,7 +299,7 @@ fn a_broker_that_is_away_is_an_error_to_wait_out() {
     let error = KafkaAdmin::new(&settings).unwrap().reachable(Duration::from_secs(1)).unwrap_err();
     assert_eq!((error.reaction, error.message.starts_with("reach Kafka: ")), (Reaction::Retry, true), "{error}");
     let mut log = KafkaLog::new(&settings, vec!["in".into()], 0).unwrap();
-    let error = until("an error", || log.parts().consumer.poll(WAIT, 10, &mut |_| {}).err());
+    let error = until("an error", || log.parts().consumer.poll(WAIT, 10, &mut |_| 1).err());
     assert_eq!((error.code, error.reaction), ("_ALL_BROKERS_DOWN", Reaction::Retry));
     assert!(error.message.contains("is the broker up, and is bootstrap.servers right?"), "{error}");
     // The group could not be told, and that is not kept back.
@@ -306,7 +344,13 @@ fn the_end_is_known_without_asking() {
     let mut log = member(&world);
     let mut values = Vec::new();
     until("the end", || {
-        log.parts().consumer.poll(WAIT, 10, &mut |it| values.push(text(it.value))).unwrap();
+        log.parts()
+            .consumer
+            .poll(WAIT, 10, &mut |it| {
+                values.push(text(it.value));
+                1
+            })
+            .unwrap();
         log.parts().consumer.known_end(input(0))
     });
     assert_eq!(log.parts().consumer.known_end(input(0)), Some(3));

@@ -87,7 +87,11 @@ impl Changelogs for KafkaChangelogs {
         }
         let mut ends = Vec::new();
         let topics = Arc::clone(&reader.topics);
-        reader.read(wait, max, record, &mut |message, partition| match partition {
+        let mut one = |it: RecordRef<'_>| {
+            record(it);
+            1
+        };
+        reader.read(wait, max, &mut one, &mut |message, partition| match partition {
             Some(partition) if message.is_end() => ends.push((partition, message.offset())),
             partition => heard.errors.put(log_error_at(&message.error(), "restore", partition.map(|it| topics.place(it)), partition)),
         });

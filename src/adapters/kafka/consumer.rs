@@ -149,7 +149,7 @@ impl KafkaConsumer {
                 let failure = Failure::of(Code::RD_KAFKA_RESP_ERR__TIMED_OUT as i32);
                 return Err(log_error(&failure, "leave the group"));
             }
-            self.reader.read(LEAVE_STEP, LEAVE_BATCH, &mut |_| {}, &mut |_, _| {});
+            self.reader.read(LEAVE_STEP, LEAVE_BATCH, &mut |_| 1, &mut |_, _| {});
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Consumer for KafkaConsumer {
         self.reader.client.subscribe(&list).map_err(|it| log_error(&it, "join the group"))
     }
 
-    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
+    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>) -> usize) -> Result<Option<GroupEvent>, LogError> {
         self.ends.clear();
         if let Some(event) = self.event() {
             return Ok(Some(event));
@@ -217,6 +217,7 @@ impl Consumer for KafkaConsumer {
 
     fn assign(&mut self, positions: &[(TopicPartition, Offset)], held: &[TopicPartition]) -> Result<(), LogError> {
         self.ends.clear();
+        self.reader.drop_taken();
         // The client gives each partition a new version, and drops what was fetched under an older one: nothing stale is handed out.
         // It leaves them paused that were.
         let client = Arc::clone(&self.reader.client);
@@ -235,6 +236,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn unassign(&mut self) -> Result<(), LogError> {
+        self.reader.drop_taken();
         self.reader.client.assign(None).map_err(|it| log_error(&it, "give up the partitions"))?;
         self.unanswered = None;
         Ok(())

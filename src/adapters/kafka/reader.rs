@@ -14,6 +14,8 @@ pub(super) struct Reader {
     /// Topics seen, by the client's number; the handle keeps the number from being used again.
     seen: Vec<(usize, TopicId, TopicHandle)>,
     batch: Batch,
+    /// So many of the batch are handed out.
+    done: usize,
     /// Empty between calls: only its memory is used again.
     headers: Vec<HeaderRef<'static>>,
 }
@@ -22,27 +24,36 @@ impl Reader {
     /// Of a client.
     pub(super) fn new(client: Arc<Client>, topics: Arc<Topics>) -> Reader {
         let batch = Batch::new(Arc::clone(&client));
-        Reader { client, topics, seen: Vec::new(), batch, headers: Vec::new() }
+        Reader { client, topics, seen: Vec::new(), batch, done: 0, headers: Vec::new() }
     }
 
-    /// Waits at most `wait` for something to happen, then hands out at most `max` records, and what stands in place of records.
+    /// Waits at most `wait` for something to happen, then hands out at most `max` records, and what stands in place of records. `record` says
+    /// for how many one stands; what was taken and is more than that comes with the next call, which does not wait then.
     pub(super) fn read(
         &mut self,
         wait: Duration,
         max: usize,
-        record: &mut dyn FnMut(RecordRef<'_>),
+        record: &mut dyn FnMut(RecordRef<'_>) -> usize,
         other: &mut dyn FnMut(Message<'_>, Option<TopicPartition>),
     ) {
-        self.batch.fill(wait, max);
+        if self.batch.len() <= self.done {
+            self.batch.fill(wait, max);
+            self.done = 0;
+        }
         let mut headers = emptied(std::mem::take(&mut self.headers));
-        for message in self.batch.messages() {
+        let mut left = max;
+        for message in self.batch.messages().skip(self.done) {
+            if left == 0 {
+                break;
+            }
+            self.done += 1;
             let source = topic(&mut self.seen, &self.client, &self.topics, message)
                 .map(|topic| TopicPartition { topic, partition: message.partition() });
             match source {
                 Some(source) if message.code() == 0 => {
                     headers.clear();
                     message.headers(&mut headers);
-                    record(RecordRef {
+                    let records = record(RecordRef {
                         source,
                         offset: message.offset(),
                         timestamp: message.timestamp(),
@@ -50,12 +61,21 @@ impl Reader {
                         value: message.value(),
                         headers: &headers,
                     });
+                    left = left.saturating_sub(records);
                 }
                 source => other(message, source),
             }
         }
         self.headers = emptied(headers);
+        if self.batch.len() <= self.done {
+            self.drop_taken();
+        }
+    }
+
+    /// Drops what was taken and not handed out.
+    pub(super) fn drop_taken(&mut self) {
         self.batch.clear();
+        self.done = 0;
     }
 }
 

@@ -94,7 +94,7 @@ impl Consumer for MemoryConsumer {
         self.join()
     }
 
-    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>)) -> Result<Option<GroupEvent>, LogError> {
+    fn poll(&mut self, wait: Duration, max: usize, record: &mut dyn FnMut(RecordRef<'_>) -> usize) -> Result<Option<GroupEvent>, LogError> {
         self.ends.clear();
         self.cluster.state().reach(&self.name, Request::Poll)?;
         if let Some(event) = self.event()? {
@@ -110,7 +110,7 @@ impl Consumer for MemoryConsumer {
             return Ok(None);
         }
         drop(state);
-        batch.hand_out(record);
+        batch.hand_out(&mut |it| _ = record(it));
         batch.error.take().map_or(Ok(None), Err)
     }
 

@@ -142,9 +142,10 @@ impl TopicReader for KafkaTopicReader {
             wait,
             max,
             &mut |it| {
-                let Some(place) = places.get(&it.source) else { return }; // Stopped meanwhile.
+                let Some(place) = places.get(&it.source) else { return 1 }; // Stopped meanwhile.
                 let (key, value) = (it.key, it.value);
                 record(ReadRecord { place, offset: it.offset, timestamp: it.timestamp, key, value, headers: it.headers });
+                1
             },
             &mut |message, partition| match partition.and_then(|it| places.get(&it)) {
                 Some(place) if message.is_end() => {

@@ -37,6 +37,11 @@ impl Batch {
         }
     }
 
+    /// How many there are.
+    pub(in super::super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// The records.
     pub(in super::super) fn messages(&self) -> impl Iterator<Item = Message<'_>> {
         // The pointers are live messages of ours until they are cleared, which needs `&mut self`.

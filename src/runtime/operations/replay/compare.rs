@@ -111,22 +111,22 @@ pub(super) fn outputs(
         for batch in batches(&output.partitions) {
             let certain: BTreeMap<&Place, Offset> = batch.iter().map(|it| (&it.live, if whole { it.certain } else { 0 })).collect();
             let ranges: Vec<Range> = batch.iter().map(|it| range(&it.live, it.first, it.possible)).collect();
-            read.through(reader, &ranges, site, |it| {
-                if let Some(item) = items::item(role, topology, &it) {
+            read.through(reader, role, &ranges, site, |it, at| {
+                if let Some(item) = items::item(role, topology, it) {
                     let certain = certain.get(it.place).is_some_and(|end| it.offset < *end);
                     let due = match certain {
-                        true if role == Role::DeadLetter && is_redriven(&marks, &it) => Due::Redriven,
+                        true if role == Role::DeadLetter && is_redriven(&marks, it) => Due::Redriven,
                         true => Due::Certain,
                         false => Due::Possible,
                     };
-                    join.live(item, at(&it), due);
+                    join.live(item, at, due);
                 }
             })?;
             let end = |place: &Place| ends.get(place).map_or((0, 0), |it| (it.first, it.high));
             let ranges: Vec<Range> = batch.iter().map(|it| range(&it.shadow, end(&it.shadow).0, end(&it.shadow).1)).collect();
-            read.through(reader, &ranges, site, |it| {
-                if let Some(item) = items::item(role, topology, &it) {
-                    join.replay(item, at(&it));
+            read.through(reader, role, &ranges, site, |it, at| {
+                if let Some(item) = items::item(role, topology, it) {
+                    join.replay(item, at);
                 }
             })?;
         }
@@ -172,12 +172,16 @@ fn difference(reader: &mut dyn TopicReader, twin: &Twin, detail: Detail) -> Resu
     let mut texts = Vec::new();
     let mut id = String::new();
     for (topic, at) in [(&twin.live, detail.live), (&twin.shadow, detail.replay)] {
-        let Some((partition, offset)) = at else { continue };
-        let place = Place { topic: topic.as_str().into(), partition };
-        read_ranges(reader, &[range(&place, offset, offset + 1)], |it| {
-            id = items::name(twin.role, &it).unwrap_or_default();
-            let reason = items::header(it.headers, "goyt.reason").map(|it| Value::from(it.to_owned()));
-            texts.push(reason.unwrap_or_else(|| it.value.and_then(|it| serde_json::from_slice(it).ok()).unwrap_or_default()));
+        let Some(wanted) = at else { continue };
+        let place = Place { topic: topic.as_str().into(), partition: wanted.partition };
+        read_ranges(reader, &[range(&place, wanted.offset, wanted.offset + 1)], |it| {
+            items::each(twin.role, &it, |it, at| {
+                if at.nth == wanted.nth {
+                    id = items::name(twin.role, it).unwrap_or_default();
+                    let reason = items::header(it.headers, "goyt.reason").map(|it| Value::from(it.to_owned()));
+                    texts.push(reason.unwrap_or_else(|| it.value.and_then(|it| serde_json::from_slice(it).ok()).unwrap_or_default()));
+                }
+            });
             false
         })?;
     }
@@ -185,7 +189,7 @@ fn difference(reader: &mut dyn TopicReader, twin: &Twin, detail: Detail) -> Resu
     if let (Kind::Changed, [live, replay]) = (detail.kind, texts.as_slice()) {
         differing(live, replay, String::new(), &mut fields);
     }
-    let text = |at: Option<At>| at.map(|(partition, offset)| format!("{partition}@{offset}"));
+    let text = |at: Option<At>| at.map(|it| format!("{}@{}", it.partition, it.offset));
     Ok(Difference { place: twin.live.clone(), kind: detail.kind, id, live: text(detail.live), replay: text(detail.replay), fields })
 }
 
@@ -268,7 +272,7 @@ fn fold(
     let index: BTreeMap<Place, usize> = ranges.iter().enumerate().map(|(index, it)| (it.place.clone(), index)).collect();
     let mut read = Read::of(phase, ranges.iter().map(|it| it.until - it.from).sum());
     let mut refused = None;
-    read.through(reader, ranges, site, |it| {
+    read.through(reader, Role::Changelog, ranges, site, |it, _| {
         let (Some(store), Some(key)) = (index.get(it.place).and_then(|at| stores.get_mut(*at)), it.key) else { return };
         let kind = store.plan.kind;
         if let Err(error) = of(store).take(kind, key, it.value) {
@@ -347,7 +351,7 @@ pub(super) fn values(
         None => drop(values.remove(key)),
     };
     let mut read = Read::of(Phase::ComparingState, until);
-    read.through(reader, &[range(place, 0, until)], site, |it| match (it.key, kind) {
+    read.through(reader, Role::Changelog, &[range(place, 0, until)], site, |it, _| match (it.key, kind) {
         // What is none was met before, when the state was read.
         (Some(key), StoreKind::Dedup { .. }) => drop(dedup_pages::unpack(key, it.value, &mut put)),
         (Some(key), _) => put(key, it.value),
@@ -366,7 +370,7 @@ pub(super) fn pages_with(
     let ids: BTreeSet<&[u8]> = keys.iter().filter_map(|it| dedup_keys::id_of(it)).collect();
     let mut pages = BTreeMap::new();
     let mut read = Read::of(Phase::ComparingState, store.until);
-    read.through(reader, &[range(&store.live, 0, store.until)], site, |it| {
+    read.through(reader, Role::Changelog, &[range(&store.live, 0, store.until)], site, |it, _| {
         let Some(key) = it.key else { return };
         let page = it.value.filter(|page| dedup_pages::read(key, page).is_some_and(|all| all.iter().any(|(id, _)| ids.contains(id))));
         match page {
@@ -392,9 +396,10 @@ impl Read {
     fn through(
         &mut self,
         reader: &mut dyn TopicReader,
+        role: Role,
         ranges: &[Range],
         site: &mut Site<'_>,
-        mut record: impl FnMut(ReadRecord<'_>),
+        mut record: impl FnMut(&ReadRecord<'_>, At),
     ) -> Result<(), Error> {
         let mut stopped = false;
         // An offset that no record is at counts as well: the log's control records, and what was compacted away.
@@ -408,7 +413,7 @@ impl Read {
                 self.done += u64::try_from(it.offset + 1 - *last).unwrap_or(0);
                 *last = it.offset + 1;
             }
-            record(it);
+            items::each(role, &it, &mut record);
             if told + TELL_EVERY <= self.done {
                 told = self.done;
                 (site.progress)(Progress { phase: self.phase, done: self.done, of: self.of });
@@ -422,10 +427,6 @@ impl Read {
 
 fn range(place: &Place, from: Offset, until: Offset) -> Range {
     Range { place: place.clone(), from: from.min(until), until }
-}
-
-fn at(record: &ReadRecord<'_>) -> At {
-    (record.place.partition, record.offset)
 }
 
 fn name(place: &Place) -> String {

@@ -4,9 +4,10 @@ use serde_json::value::RawValue;
 use sha1::{Digest as _, Sha1};
 use std::collections::BTreeMap;
 
-use crate::engine::codec;
+use super::join::At;
 use crate::engine::plan::Role;
 use crate::engine::record::HeaderRef;
+use crate::engine::{codec, pack};
 use crate::runtime::commit::REPLAY_CAUSE;
 use crate::runtime::operations::access::ReadRecord;
 
@@ -23,6 +24,21 @@ pub struct Item {
     /// Written by another topology in place of ours: what none of the readers of a topic can decode is one dead letter. It stands for
     /// ours whatever it says.
     pub stands_in: bool,
+}
+
+/// Hands out the records that one of the log stands for, those of a pack or itself, and where each stands.
+pub fn each(role: Role, record: &ReadRecord<'_>, mut take: impl FnMut(&ReadRecord<'_>, At)) {
+    let mut at = At { partition: record.place.partition, offset: record.offset, nth: 0 };
+    if role != Role::Repartition || !pack::is_pack(record.key) {
+        return take(record, at);
+    }
+    // What can't be read stops the task that reads it, which says so.
+    _ = pack::unpack(record.value, |it| {
+        let (key, value, timestamp) = (Some(it.key), Some(it.value), Some(it.timestamp));
+        take(&ReadRecord { key, value, timestamp, headers: it.headers, ..*record }, at);
+        at.nth += 1;
+        Ok::<(), pack::Damaged>(())
+    });
 }
 
 /// What the record is, when it is the topology's.

@@ -14,8 +14,16 @@ use crate::engine::record::Offset;
 /// Differences of one kind that are looked at closely.
 pub const DETAILS_MAX: usize = 5;
 
-/// Where a record stands: partition and offset.
-pub type At = (i32, Offset);
+/// Where a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// The partition.
+    pub partition: i32,
+    /// The offset there.
+    pub offset: Offset,
+    /// Its number among those of a pack; 0 when it stands for itself.
+    pub nth: usize,
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -188,7 +196,7 @@ impl Join {
         self.result.same += 1;
         if let Some(order) = item.order.filter(|_| !live.item.stands_in) {
             match self.last.get(&order) {
-                Some((partition, offset)) if *partition == live.at.0 && live.at.1 < *offset => {
+                Some(last) if last.partition == live.at.partition && live.at < *last => {
                     self.result.note(Kind::Reordered, Some(live.at), Some(at));
                 }
                 _ => drop(self.last.insert(order, live.at)),

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod repartition;
+
 use std::sync::Arc;
 
 use goyt::adapters::memory::driver::TopologyDriver;
@@ -278,77 +280,6 @@ fn rounds(driver: &TopologyDriver, worker: &mut Worker, count: usize) {
         worker.round().unwrap();
         driver.clock.advance(std::time::Duration::from_millis(5));
     }
-}
-
-#[test]
-fn alone_on_a_repartition_topic_a_worker_takes_a_record_through_it_in_one_transaction() {
-    let driver = TopologyDriver::new(counting(), 3, NOW);
-    let mut worker = driver.worker("w");
-    worker.join().unwrap();
-    driver.run_until_idle(&mut worker).unwrap();
-    assert!(driver.changes().contains(&Change::HandsOver { topics: 1 }));
-    for id in 0..3 {
-        let commits = driver.board.totals().commits;
-        send(&driver, event(id, "a", 1));
-        rounds(&driver, &mut worker, 60);
-        assert_eq!(values(&driver, "out").len(), id as usize + 1);
-        assert_eq!(driver.board.totals().commits, commits + 1, "event {id}");
-    }
-    // What was handed over stands in the log for whoever comes next, who does not read it once more.
-    assert_eq!(driver.cluster.read_all("app-counting-by-k-repartition").unwrap().len(), 3);
-    drop(worker);
-    let mut worker = driver.worker("w");
-    worker.join().unwrap();
-    driver.run_until_idle(&mut worker).unwrap();
-    assert_eq!((worker.processed(), values(&driver, "out").len()), (0, 3));
-}
-
-#[test]
-fn what_others_wrote_to_a_repartition_topic_is_read_before_anything_is_handed_over() {
-    let driver = TopologyDriver::new(counting(), 4, NOW);
-    let (mut first, mut second) = (driver.worker("first"), driver.worker("second"));
-    first.join().unwrap();
-    second.join().unwrap();
-    for _ in 0..50 {
-        rounds(&driver, &mut first, 1);
-        rounds(&driver, &mut second, 1);
-    }
-    assert!(!driver.changes().contains(&Change::HandsOver { topics: 1 }), "neither has all partitions");
-    (0..400).for_each(|id| send(&driver, event(id, ["a", "b", "c", "d", "e"][id as usize % 5], 1)));
-    let left = |driver: &TopologyDriver| 400 - values(driver, "out").len();
-    while driver.cluster.read_all("app-counting-by-k-repartition").unwrap().len() < 100 {
-        rounds(&driver, &mut second, 1);
-    }
-    assert!(300 < left(&driver), "much is to be read");
-    second.stop();
-    driver.run_until_idle(&mut first).unwrap();
-    assert!(driver.changes().contains(&Change::HandsOver { topics: 1 }));
-    let expected: Vec<String> = ["a", "b", "c", "d", "e"].iter().flat_map(|k| (1..=80).map(move |n| format!("{k}={n}"))).collect();
-    let mut found = values(&driver, "out");
-    found.sort_by_key(|it| (it[..1].to_owned(), it[2..].parse::<u32>().unwrap()));
-    assert_eq!(found, expected);
-}
-
-#[test]
-fn a_record_that_fails_when_it_is_handed_over_goes_through_the_log_and_stops_its_task_there() {
-    let mut plan = Plan::clone(&counting());
-    let Some(Decode::Repartition(layout)) = plan.subtopologies.get_mut(1).map(|it| &mut it.decode) else { panic!("the second reads it") };
-    layout.fingerprint = 8;
-    let driver = TopologyDriver::new(Arc::new(plan), 1, NOW);
-    let mut worker = driver.worker("w");
-    worker.join().unwrap();
-    for id in 0..5 {
-        send(&driver, event(id, "a", 1));
-        driver.run_until_idle(&mut worker).unwrap();
-    }
-    let position = |topic| worker.tasks().sources.iter().find(|(tp, _)| tp.topic == TopicId(topic)).and_then(|(_, it)| it.committed);
-    assert_eq!((position(0), position(3)), (Some(5), None));
-    let stopped = driver.changes().into_iter().filter_map(|it| match it {
-        Change::Stopped { reason, .. } => Some(reason),
-        _ => None,
-    });
-    let stopped: Vec<_> = stopped.collect();
-    assert!(matches!(&stopped[..], [only] if only.contains("another version") && only.contains("at offset")), "{stopped:?}");
 }
 
 #[test]

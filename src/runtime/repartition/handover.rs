@@ -7,19 +7,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::mutant::{self, Mutant};
-use super::ports::LogError;
-use super::status::Change;
-use super::tasks::{Tasks, Turn};
-use super::worker::{Error, Transaction, Worker};
 use crate::engine::partition::partition_of;
 use crate::engine::plan::Plan;
 use crate::engine::record::{HeaderRef, Offset, RecordRef, TopicId, TopicPartition};
 use crate::engine::task::effects::Effects;
+use crate::runtime::mutant::{self, Mutant};
+use crate::runtime::ports::LogError;
+use crate::runtime::status::Change;
+use crate::runtime::tasks::{Tasks, Turn};
+use crate::runtime::worker::{Error, Transaction, Worker};
 
 /// Which topics could be handed over, and what is in the way.
 #[derive(Debug)]
-pub(super) struct Handover {
+pub(in crate::runtime) struct Handover {
     /// Each repartition topic, and the topics that it is made from; none when it is switched off.
     feeds: Vec<(TopicId, Vec<TopicId>)>,
     /// Up to here the log has records that are to be read from it.
@@ -34,7 +34,7 @@ pub(super) struct Handover {
 
 /// The topics of which records are handed over.
 #[derive(Debug, Default)]
-pub(super) struct HandedOver {
+pub(in crate::runtime) struct HandedOver {
     /// By topic.
     on: Vec<bool>,
     /// A record on its way from the effects of one task into another.
@@ -51,33 +51,33 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const HOLD_MAX: Duration = Duration::from_secs(2);
 const HOLD_PAUSE: Duration = Duration::from_secs(60);
 /// How long a round waits for records meanwhile.
-pub(super) const HOLD_WAIT: Duration = Duration::from_millis(2);
+pub(in crate::runtime) const HOLD_WAIT: Duration = Duration::from_millis(2);
 
 impl Handover {
-    pub(super) fn new(plan: &Plan, enabled: bool) -> Self {
+    pub(in crate::runtime) fn new(plan: &Plan, enabled: bool) -> Self {
         let feeds = if enabled { plan.repartitions() } else { Vec::new() };
         Self { feeds, unread: BTreeMap::new(), holding: None, hold_from: Duration::ZERO, told: false, look_at: Duration::ZERO }
     }
 
     /// The member has other partitions.
-    pub(super) fn assigned(&mut self) {
+    pub(in crate::runtime) fn assigned(&mut self) {
         (self.hold_from, self.told) = (Duration::ZERO, false);
     }
 
     /// Everything is read from the log again, in which the partitions end here.
-    pub(super) fn begin_anew(&mut self, ends: BTreeMap<TopicPartition, Offset>) {
+    pub(in crate::runtime) fn begin_anew(&mut self, ends: BTreeMap<TopicPartition, Offset>) {
         (self.unread, self.holding, self.look_at) = (ends, None, Duration::ZERO);
     }
 
     /// Whether input is held for it.
-    pub(super) fn is_holding(&self) -> bool {
+    pub(in crate::runtime) fn is_holding(&self) -> bool {
         self.holding.is_some()
     }
 }
 
 impl Tasks {
     /// Whether records of the topic are handed over.
-    pub(super) fn hands_over(&self, topic: TopicId) -> bool {
+    pub(in crate::runtime) fn hands_over(&self, topic: TopicId) -> bool {
         self.handed_over.on.get(usize::from(topic.0)).copied().unwrap_or(false)
     }
 
@@ -87,19 +87,19 @@ impl Tasks {
     }
 
     /// All topics are read from the log.
-    pub(super) fn end_hand_over(&mut self) {
+    pub(in crate::runtime) fn end_hand_over(&mut self) {
         self.handed_over.on.clear();
     }
 
     /// With other partitions, what failed before may succeed.
-    pub(super) fn forget_failed_hand_over(&mut self) {
+    pub(in crate::runtime) fn forget_failed_hand_over(&mut self) {
         self.handed_over.failed = false;
     }
 
     /// Takes repartition records among the effects, from `first` on, through their tasks, and those that these write in turn.
     ///
     /// One partition after the other, since the state of one task is then at hand for many records.
-    pub(super) fn hand_over(&mut self, first: usize, turn: &Turn<'_>, effects: &mut Effects) {
+    pub(in crate::runtime) fn hand_over(&mut self, first: usize, turn: &Turn<'_>, effects: &mut Effects) {
         if self.handed_over.on.is_empty() {
             return;
         }
@@ -126,12 +126,13 @@ impl Tasks {
 
     /// Takes the one record of `copy` through its task, as the next one of its partition.
     fn take_over(&mut self, source: TopicPartition, copy: &Effects, turn: &Turn<'_>, effects: &mut Effects) {
-        let Some((it, next)) = copy.get(0).zip(self.sources.get(&source).map(|it| it.next)) else { return };
+        let Some((it, at)) = copy.get(0).zip(self.sources.get(&source).copied()) else { return };
         let headers: Vec<HeaderRef<'_>> = copy.headers(0).collect();
-        // Its offset is known when it is acknowledged. This one is as great at most, and greater than those before.
-        let record = RecordRef { source, offset: next, timestamp: Some(it.timestamp), key: it.key, value: it.value, headers: &headers };
-        self.process(record, true, turn, effects);
-        if self.sources.get(&source).is_none_or(|it| it.next == next) {
+        // Its offset is known when it is acknowledged. This one is as great at most, since those of a transaction share it, and greater than
+        // that of the transaction before.
+        let offset = at.next - i64::from(at.handed_over);
+        let record = RecordRef { source, offset, timestamp: Some(it.timestamp), key: it.key, value: it.value, headers: &headers };
+        if self.process(record, true, turn, effects) == 0 {
             self.handed_over.failed = true;
             self.torn.get_or_insert_with(|| "a record that was handed over could not be processed; it goes through the log".to_owned());
         }
@@ -140,7 +141,7 @@ impl Tasks {
 
 impl Worker {
     /// Begins the hand-over of topics for which nothing is in the way any more.
-    pub(super) fn arrange_hand_over(&mut self) -> Result<(), Error> {
+    pub(in crate::runtime) fn arrange_hand_over(&mut self) -> Result<(), Error> {
         let now = self.clock.elapsed();
         if self.handover.feeds.is_empty() || now < self.handover.look_at {
             return Ok(());
@@ -159,7 +160,7 @@ impl Worker {
     }
 
     /// As the partitions are assigned: begins where nothing is to be read first, else input is held.
-    pub(super) fn hand_over_from_the_start(&mut self) {
+    pub(in crate::runtime) fn hand_over_from_the_start(&mut self) {
         let candidates = self.candidates();
         if candidates.is_empty() {
             return;
@@ -172,7 +173,7 @@ impl Worker {
     }
 
     /// Whether records of the topic are not read for now because of a hand-over.
-    pub(super) fn is_kept_from_reading(&self, topic: TopicId) -> bool {
+    pub(in crate::runtime) fn is_kept_from_reading(&self, topic: TopicId) -> bool {
         self.tasks.hands_over(topic) || self.handover.is_holding() && !self.plan.is_repartition(topic)
     }
 
@@ -239,7 +240,7 @@ impl Worker {
     }
 
     /// A commit has ended: where its records end, in partitions that were handed over and in others.
-    pub(super) fn written_to(&mut self, partition: TopicPartition, end: Offset, handed_over: bool) {
+    pub(in crate::runtime) fn written_to(&mut self, partition: TopicPartition, end: Offset, handed_over: bool) {
         if !self.plan.is_repartition(partition.topic) {
             return;
         }

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::worker::{Error, Worker};
 use crate::engine::plan::Plan;
 use crate::engine::record::{TopicId, TopicPartition};
+use crate::runtime::worker::{Error, Worker};
 
 /// What is held back, and why.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(in crate::runtime) struct Flow {
     /// Each repartition topic, and the topics that it is made from.
     feeds: Vec<(TopicId, Vec<TopicId>)>,
     /// More records than this wait: hold back. 0: never.
@@ -26,12 +26,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const GO_ON_BELOW: i64 = 4;
 
 impl Flow {
-    pub(super) fn new(plan: &Plan, most: i64) -> Self {
+    pub(in crate::runtime) fn new(plan: &Plan, most: i64) -> Self {
         Self { feeds: plan.repartitions(), most, held: BTreeSet::new(), look_at: Duration::ZERO }
     }
 
     /// Whether records of the topic are held back.
-    pub(super) fn holds(&self, topic: TopicId) -> bool {
+    pub(in crate::runtime) fn holds(&self, topic: TopicId) -> bool {
         self.held.contains(&topic)
     }
 
@@ -49,7 +49,7 @@ impl Flow {
 
 impl Worker {
     /// Holds input back, or lets it go on.
-    pub(super) fn hold_back(&mut self) -> Result<(), Error> {
+    pub(in crate::runtime) fn hold_back(&mut self) -> Result<(), Error> {
         let now = self.clock.elapsed();
         if self.flow.most == 0 || self.flow.feeds.is_empty() || now < self.flow.look_at {
             return Ok(());
@@ -63,7 +63,7 @@ impl Worker {
             if let Some((_, sum)) = waiting.iter_mut().find(|(topic, _)| *topic == partition.topic)
                 && let (Some(source), Some(end)) = (self.tasks.sources.get(partition), consumer.known_end(*partition))
             {
-                *sum += (end - source.next).max(0);
+                *sum = sum.saturating_add_unsigned(source.behind(end) as u64);
             }
         }
         let held = self.flow.decide(|topic| waiting.iter().find(|(it, _)| *it == topic).map_or(0, |(_, sum)| *sum));
