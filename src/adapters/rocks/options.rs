@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DBCompactionStyle, DBCompressionType, DBRecoveryMode, DataBlockIndexType, InfoLogger, LogLevel, Options,
-    WriteBufferManager,
+    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, InfoLogger, LogLevel, Options, WriteBufferManager,
 };
 
 use crate::adapters::rocks::ingest::Slots;
@@ -170,8 +169,5 @@ fn store(settings: &RocksSettings, cache: &Cache) -> Options {
     // As in Kafka Streams. Most of the state are ids, which do not become smaller. Measured with 5 M ids and 2.5 M accounts, most of them on
     // disk: an event costs 39 µs with lz4 and 34 µs without.
     options.set_compression_type(DBCompressionType::None);
-    // As in Kafka Streams, too: most keys are new and written once, so that rewriting files level by level gains little. Measured with 3 M
-    // ids and 1.5 M accounts: a tenth less for an event.
-    options.set_compaction_style(DBCompactionStyle::Universal);
     options
 }
