@@ -42,7 +42,6 @@ impl KafkaLog {
     /// # Errors
     /// When a setting is wrong.
     pub fn new(settings: &ClientSettings, topics: Vec<String>, worker: usize) -> Result<KafkaLog, LogError> {
-        raw::heap::bound();
         let topics = Arc::new(Topics::new(topics));
         let consumer = KafkaConsumer::new(settings, Arc::clone(&topics), worker)?;
         let producer = KafkaProducer::new(settings, Arc::clone(&topics), worker, consumer.client())?;

@@ -9,7 +9,7 @@
 
 mod batch;
 mod group;
-pub(super) mod heap;
+mod heap;
 mod list;
 mod transaction;
 
