@@ -34,7 +34,8 @@ pub trait Consumer: Send {
     fn subscribe(&mut self, topics: &[TopicId]) -> Result<(), LogError>;
 
     /// Waits at most `wait` for something to happen, then hands out what is there, each to `record`, in the order of its partition: at most
-    /// `max` records, where `record` says for how many one stands. What was taken beyond that may come with the next calls. Returns what happened to the group, at most one thing a call; records that were handed out came before it.
+    /// `max` records, where `record` says for how many one stands. What was taken beyond that may come with the next calls. Returns what
+    /// happened to the group, at most one thing a call; records that were handed out came before it.
     ///
     /// # Errors
     /// Errors of the client or of one partition; the call may be made again.

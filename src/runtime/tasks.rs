@@ -200,19 +200,19 @@ impl Tasks {
         }
     }
 
-    /// Takes a record, read or handed over, through the tasks that read its partition; for how many it stands. Records of partitions that
-    /// are not ready are not looked at: they are read again when their partition is.
+    /// Takes a record, read or handed over, through the tasks that read its partition; how many it stood for that were processed. Records
+    /// of partitions that are not ready are not looked at, which makes none: they are read again when their partition is.
     pub(super) fn process(&mut self, record: RecordRef<'_>, handed_over: bool, turn: &Turn<'_>, effects: &mut Effects) -> usize {
         let at = record.source;
-        let Some(readers) = self.readers.get(&at).filter(|it| self.all_run(at.topic, it)) else { return 1 };
-        let Some(source) = self.sources.get_mut(&at) else { return 1 };
+        let Some(readers) = self.readers.get(&at).filter(|it| self.all_run(at.topic, it)) else { return 0 };
+        let Some(source) = self.sources.get_mut(&at) else { return 0 };
         if source.halted_at.is_some_and(|it| it <= record.offset) || record.offset < source.position {
-            return 1;
+            return 0;
         }
         let until = self.ranges.get(&at).map(|it| it.end);
         if until.is_some_and(|it| it <= record.offset) {
             self.complete.insert(at);
-            return 1;
+            return 0;
         }
         let (open, times, damaged) = (&mut self.open, &mut self.step_times, &mut self.damaged);
         let mut passage = Passage { readers, open, source, times, damaged, torn: None, records: 0, handed_over, processed: self.processed };
