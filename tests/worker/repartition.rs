@@ -8,6 +8,7 @@ use goyt::engine::pack::{self, Pack};
 use goyt::engine::plan::{Decode, Plan};
 use goyt::engine::record::TopicId;
 use goyt::runtime::status::Change;
+use goyt::runtime::tasks::State;
 
 use super::{NOW, counting, event, rounds, send, values};
 
@@ -96,6 +97,33 @@ fn a_record_that_fails_when_it_is_handed_over_goes_through_the_log_and_stops_its
     });
     let stopped: Vec<_> = stopped.collect();
     assert!(matches!(&stopped[..], [only] if only.contains("another version") && only.contains("at offset")), "{stopped:?}");
+}
+
+#[test]
+fn what_is_handed_over_to_a_task_that_has_stopped_waits_in_the_log() {
+    let driver = TopologyDriver::new(counting(), 1, NOW);
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    assert!(driver.changes().contains(&Change::HandsOver { topics: 1 }));
+    send(&driver, event(0, "a", 1));
+    (0..3).for_each(|_| worker.round().unwrap());
+    send(&driver, event(1, "a", 1));
+    worker.round().unwrap();
+    assert_eq!((worker.processed(), repartitioned(&driver)), (4, 1), "the second one is processed, and its transaction is open");
+    let behind = worker.tasks_mut().iter_mut().find(|it| it.source.topic == TopicId(3)).unwrap();
+    behind.state = State::Stopped("for this test".to_owned());
+    send(&driver, event(2, "a", 1));
+    for _ in 0..200 {
+        worker.round().unwrap();
+        driver.clock.advance(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(repartitioned(&driver), 3);
+    drop(worker);
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    driver.run_until_idle(&mut worker).unwrap();
+    assert_eq!(values(&driver, "out"), ["a=1", "a=2", "a=3"], "it was not passed over");
 }
 
 /// Puts a record into the repartition topic: a pack of these records.
