@@ -1,6 +1,7 @@
 //! Offsets of partitions, asked for by name of the plan's numbers: first, last stable, high watermark, by time, committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use rdkafka_sys::types::RDKafkaRespErr as Code;
@@ -105,8 +106,23 @@ fn ask(client: &Client, topics: &Topics, of: &[TopicPartition], mark: Mark, wait
         log_error_at(failure, "ask for the partitions' offsets", at.map(|it| topics.place(it)), at)
     };
     let asked: Vec<_> = of.iter().map(|at| (topics.name(at.topic), at.partition)).collect();
-    let found = client.list_offsets(&asked, mark, wait, |entry| (topics.partition(&entry), entry.offset));
-    let found: BTreeMap<Option<TopicPartition>, Offset> = found.map_err(|it| failed(&it, None))?.into_iter().collect();
+    let found = client.list_offsets(&asked, mark, wait, |entry| (topics.partition(&entry), entry.offset)).map_err(|failure| {
+        if failure.code == Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH as i32 {
+            learn_leaders(client, asked.iter().map(|(topic, _)| *topic), wait);
+        }
+        failed(&failure, None)
+    })?;
+    let found: BTreeMap<Option<TopicPartition>, Offset> = found.into_iter().collect();
     let missing = |at| failed(&Failure::of(Code::RD_KAFKA_RESP_ERR__NO_OFFSET as i32), Some(at));
     of.iter().map(|at| found.get(&Some(*at)).copied().ok_or_else(|| missing(*at))).collect()
+}
+
+/// The client asks in the name of a leader's term that has ended, for as long as it remembers that term (`metadata.max.age.ms`, a quarter of
+/// an hour): this error, unlike others of the kind, does not make it forget.
+fn learn_leaders<'a>(client: &Client, topics: impl Iterator<Item = &'a CStr>, wait: Duration) {
+    let until = Instant::now() + wait;
+    for topic in topics.collect::<BTreeSet<_>>() {
+        // If no broker answers, the next question fails as well, and says so.
+        drop(client.learn_leaders(topic, until.saturating_duration_since(Instant::now())));
+    }
 }

@@ -251,6 +251,27 @@ impl Client {
         }
     }
 
+    /// Asks a broker who leads a topic's partitions, though it was said before.
+    ///
+    /// # Errors
+    /// When no broker answers in time.
+    pub(super) fn learn_leaders(&self, topic: &CStr, bound: Duration) -> Result<(), Failure> {
+        let mut metadata = null();
+        // SAFETY: the handle lives, the name is copied, and topic and metadata are destroyed once, if there are any.
+        unsafe {
+            let topic = sys::rd_kafka_topic_new(self.rk.as_ptr(), topic.as_ptr(), null_mut());
+            if topic.is_null() {
+                return Err(Failure::of(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__INVALID_ARG as i32));
+            }
+            let code = numbers::rd_kafka_metadata(self.rk.as_ptr(), 0, topic, &raw mut metadata, millis(bound));
+            if !metadata.is_null() {
+                sys::rd_kafka_metadata_destroy(metadata);
+            }
+            sys::rd_kafka_topic_destroy(topic);
+            Failure::check(code)
+        }
+    }
+
     /// Calls back what is there, waiting at most `wait` for something.
     pub(super) fn serve(&self, wait: Duration) {
         // SAFETY: the handle lives.

@@ -1,8 +1,14 @@
 //! The broker is killed and started again with the same data, under load.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use ::goyt::adapters::kafka::{ClientSettings, KafkaAdmin, KafkaLog, NewTopic};
+use ::goyt::engine::record::{TopicId, TopicPartition};
+use ::goyt::runtime::ports::Log;
 
 use super::{end, progress, seed};
 use crate::support::goyt::{self, Goyt};
@@ -29,17 +35,40 @@ fn a_killed_broker_loses_and_doubles_nothing() {
     if let Ok(data) = env::var(DATA) {
         return under_load(&Broker { data });
     }
+    let name = "chaos::brokers::a_killed_broker_loses_and_doubles_nothing";
+    with_broker(|broker, address| {
+        let inner = Command::new(env::current_exe().expect("this program"))
+            .args([name, "--exact", "--nocapture"])
+            .envs([(DATA, broker.data.as_str()), ("KAFKA_BOOTSTRAP_SERVERS", address)])
+            .status();
+        assert!(inner.expect("the inner run").success(), "see above");
+    });
+}
+
+/// A client remembers in which term a partition's leader leads. To ask in a former one is refused, for ever if it does not learn the new one.
+#[test]
+fn offsets_are_found_behind_a_restarted_broker() {
+    with_broker(|broker, address| {
+        let settings = ClientSettings::new(address, "terms", "nobody");
+        let topic = NewTopic { name: "changelog".to_owned(), partitions: 1, replication: 1, configs: BTreeMap::new() };
+        KafkaAdmin::new(&settings).unwrap().create(&[topic]).unwrap();
+        let mut log = KafkaLog::new(&settings, vec!["changelog".to_owned()], 0).unwrap();
+        let asked = [TopicPartition { topic: TopicId(0), partition: 0 }];
+        assert_eq!(log.parts().changelogs.bounds(&asked), Ok(vec![(0, 0)]));
+        broker.restart(address.rsplit(':').next().expect("a port"));
+        wait::until_ok(|| log.parts().changelogs.bounds(&asked).map_err(|it| it.to_string()));
+    });
+}
+
+/// Runs a test with a broker of its own, whose logs and data are kept if it fails.
+fn with_broker(test: impl FnOnce(&Broker, &str)) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let broker = Broker { data: folder.path().join("kafka").display().to_string() };
     let address = broker.start("0");
-    let name = "chaos::brokers::a_killed_broker_loses_and_doubles_nothing";
-    let inner = Command::new(env::current_exe().expect("this program"))
-        .args([name, "--exact", "--nocapture"])
-        .envs([(DATA, &broker.data), ("KAFKA_BOOTSTRAP_SERVERS", &address)])
-        .status();
-    if !inner.expect("the inner run").success() {
+    if let Err(failure) = catch_unwind(AssertUnwindSafe(|| test(&broker, &address))) {
         broker.script("stop", "0");
-        panic!("see above; the broker's logs and data are in {}", folder.keep().display());
+        println!("the broker's logs and data are in {}", folder.keep().display());
+        resume_unwind(failure);
     }
     broker.script("clean", "0");
 }
@@ -56,8 +85,7 @@ fn under_load(broker: &Broker) {
     for n in 0..times {
         let goal = progress(&stage) + 1 + i64::try_from(random.below(3_000)).expect("a small number");
         wait::until(&format!("progress before kill {n}"), || (goal <= progress(&stage)).then_some(()));
-        broker.script("kill", port);
-        broker.start(port);
+        broker.restart(port);
         wait::until_ok(reader::try_topics);
     }
     let (platform, _) = traffic.end(&stage);
@@ -71,6 +99,11 @@ struct Broker {
 }
 
 impl Broker {
+    fn restart(&self, port: &str) {
+        self.script("kill", port);
+        self.start(port);
+    }
+
     /// Its address.
     fn start(&self, port: &str) -> String {
         self.script("start", port).trim().to_owned()
