@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::board::Meter;
 use super::fail_point::{self, fail_point};
 use super::mutant::{self, Mutant};
 use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError, StoreError};
@@ -90,7 +91,7 @@ impl Worker {
         let replays = !tasks.ranges.is_empty();
         let causes: Vec<String> = (0..effects.len()).filter(|_| replays).filter_map(|it| Some(cause(effects.get(it)?.cause))).collect();
         let producer = log.parts().producer;
-        let mut send = |it: &OutRecord<'_>| send_with_room(producer, it).map(|()| meter.published(it.topic, it.key, it.value));
+        let mut send = |it: &OutRecord<'_>| send_counted(producer, meter, it);
         let mut failed = None;
         let mut headers = Vec::new();
         for index in 0..effects.len() {
@@ -161,7 +162,7 @@ impl Worker {
         let Self { log, tasks, packs, report, meter, .. } = self;
         tasks.seal_counts(meter, &**report);
         let Parts { producer, consumer, .. } = log.parts();
-        let mut send = |it: &OutRecord<'_>| send_with_room(producer, it).map(|()| meter.published(it.topic, it.key, it.value));
+        let mut send = |it: &OutRecord<'_>| send_counted(producer, meter, it);
         let (mut failed, mut unsealed) = (packs.send(&mut send).err(), Vec::new());
         // 1. Changelog records: one for each changed key. A crash: the transaction is aborted, the input read again.
         //    A task that restores hands out none: written behind what it has not read, they would hide that it lacks it.
@@ -446,6 +447,11 @@ fn cause((source, offset): (TopicPartition, Offset)) -> String {
 
 /// Why a record was not queued, and what had caused it.
 type NotSent = (Cause, SendError);
+
+/// Queues a record, and counts it.
+fn send_counted(producer: &mut dyn Producer, meter: &mut Meter, record: &OutRecord<'_>) -> Result<(), NotSent> {
+    send_with_room(producer, record).map(|()| meter.published(record.topic, record.key, record.value))
+}
 
 /// Queues a record, making room when the queue is full.
 fn send_with_room(producer: &mut dyn Producer, record: &OutRecord<'_>) -> Result<(), NotSent> {
