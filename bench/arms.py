@@ -48,12 +48,14 @@ THREADS = 2
 
 
 class Arm:
-    """One run of one arm. `name`: kafka-streams, null or goyt. `interval`: between commits, ms. `threads`: workers, as Goyt calls them."""
+    """One run of one arm. `name`: kafka-streams, null or goyt. `interval`: between commits, ms. `threads`: workers, as Goyt calls them.
+    `program`: another Goyt than the one that was built. `env`: what is added to the environment."""
     number = 0
 
-    def __init__(self, name, work, folder, interval=100, threads=THREADS, files=None):
+    def __init__(self, name, work, folder, interval=100, threads=THREADS, files=None, program=None, env=None):
         Arm.number += 1
         self.name, self.work, self.interval, self.threads, self.files = name, work, interval, threads, files or work["files"]
+        self.program, self.env = program or os.path.join(TARGET, "release", "goyt"), env or {}
         self.application = "bench-%d-%s" % (Arm.number, name)
         self.state = os.path.join(folder, self.application)
         self.log = os.path.join(folder, self.application + ".log")
@@ -69,7 +71,7 @@ class Arm:
 
     def start(self):
         os.makedirs(self.state, exist_ok=True)
-        env = dict(os.environ)
+        env = {**os.environ, **self.env}
         if self.name == "kafka-streams":
             env.update(APP_ID=self.application, STATE_DIR=self.state, COMMIT_INTERVAL_MS=str(self.interval), TOPOLOGY=self.work["topology"],
                        NUM_STREAM_THREADS=str(self.threads))
@@ -77,7 +79,7 @@ class Arm:
             java = os.path.join(os.environ["JAVA_HOME"], "bin", "java") if os.environ.get("JAVA_HOME") else "java"
             command = [java, *JAVA_OPTIONS, "-cp", target + "/bench-kafka-streams.jar:" + target + "/libs/*", "bench.App"]
         else:
-            command = [os.path.join(TARGET, "release", "goyt"), "run", *self.files, "--config", os.path.join(HERE, "goyt.yaml"),
+            command = [self.program, "run", *self.files, "--config", os.path.join(HERE, "goyt.yaml"),
                        "--application-id", self.application, "--instance-id", "bench", "--state-dir", self.state,
                        "--set", "commit.interval.ms=%d" % self.interval, "--set", "num.stream.threads=%d" % self.threads]
             if self.name == "null":

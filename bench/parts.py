@@ -48,9 +48,9 @@ class Bench:
         arm.start()
         watch.until(outputs * (1 if arm.name != "null" else 1 - NULL_TOLERANCE), arm.alive)
 
-    def drain_round(self, name, work, loaded, number):
+    def drain_round(self, name, work, loaded, number, **how):
         """One arm drains the input that is there. Figures; the outputs are verified and deleted."""
-        arm = Arm(name, work, self.folder)
+        arm = Arm(name, work, self.folder, **how)
         wanted = {it: count for it, count in arm.topics(PARTITIONS).items() if it != work["input"]}
         topics(wanted, keep=[work["input"]])
         before = self.broker.bytes_by_topic()

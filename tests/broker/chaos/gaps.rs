@@ -220,8 +220,11 @@ fn delete_records(topic: &str) {
     for partition in reader::partitions(topic) {
         list.add_partition_offset(topic, partition, Offset::End).expect("a place");
     }
+    // A partition's leader refuses until it has heard of the policy.
     wait::until_ok(|| {
-        broker::block_on(broker::admin().delete_records(&list, &broker::admin_options())).map_err(|error| format!("{topic}: {error}"))
+        broker::block_on(broker::admin().delete_records(&list, &broker::admin_options()))
+            .and_then(|done| done.elements().iter().try_for_each(|it| it.error()))
+            .map_err(|error| format!("{topic}: {error}"))
     });
     assert!(reader::read_all(topic).is_empty(), "{topic} has records");
 }
