@@ -103,6 +103,7 @@ fn plan() -> Subtopology {
             key: vec![Type::Int],
             value: vec![("sum".to_owned(), Type::Decimal)],
             kind: StoreKind::Aggregate,
+            each: None,
         }],
         steps: Vec::new(),
         fingerprint: "one".to_owned(),

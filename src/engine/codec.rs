@@ -131,6 +131,14 @@ pub fn read_key<'t>(bytes: &mut &[u8], of: &Type, texts: &'t Texts) -> Result<Va
     read.ok_or_else(|| malformed(of))
 }
 
+/// Takes the parts of a state key off the front of `bytes`.
+///
+/// # Errors
+/// When the bytes are not what the types say.
+pub fn skip_keys(bytes: &mut &[u8], types: &[Type]) -> Result<(), Malformed> {
+    types.iter().try_for_each(|of| read_key(bytes, of, &Texts::new()).map(drop))
+}
+
 /// Appends bytes behind their length.
 pub fn write_bytes(it: &[u8], into: &mut Vec<u8>) {
     if !write_short(it.len() as u64, into) {

@@ -2,6 +2,8 @@
 //!
 //! A topology is cut at its `key` steps into subtopologies; a subtopology × a partition of its source topic is a task.
 
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::expr::condition::Condition;
@@ -10,6 +12,7 @@ use crate::engine::json::encode;
 use crate::engine::record::TopicId;
 use crate::engine::schema::ObjectSchema;
 use crate::engine::value::Type;
+pub use state::{Aggregate, Divided, Each, Fold, StoreKind, StorePlan};
 
 /// Everything that one `goyt run` runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,37 +169,6 @@ pub struct Layout {
     pub fingerprint: u32,
 }
 
-/// A store of a subtopology.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StorePlan {
-    /// The id of the step that owns it; the input's dedup has the id `dedup`.
-    pub id: String,
-    /// Its changelog topic.
-    pub changelog: TopicId,
-    /// The types of its key's parts, in order.
-    pub key: Vec<Type>,
-    /// The names and types of its value's fields, in order.
-    pub value: Vec<(String, Type)>,
-    /// What its entries are.
-    pub kind: StoreKind,
-}
-
-/// What the entries of a store are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreKind {
-    /// Ids with the event time at which they were seen; forgotten after the window, milliseconds of stream time.
-    Dedup {
-        /// The window.
-        window_ms: i64,
-    },
-    /// Ids, for ever.
-    Unique,
-    /// One counter.
-    Allot,
-    /// A state for each key.
-    Aggregate,
-}
-
 /// A step: its id, and what it does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -334,21 +306,6 @@ pub struct Leg {
     pub when: Option<Condition>,
     /// The leg's fields.
     pub fields: Vec<Binding>,
-}
-
-/// A fold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Aggregate {
-    /// Index into the subtopology's stores.
-    pub store: usize,
-    /// The key.
-    pub by: Vec<Expr>,
-    /// The state's fields when there is none yet; they go to `state` slots.
-    pub init: Vec<Binding>,
-    /// The new state's fields; read `state` slots, go to `into` slots, which later steps read as `<id>.<field>`.
-    pub update: Vec<Binding>,
-    /// The slots of the state before the update, in the order of the store's value fields.
-    pub state: Vec<Slot>,
 }
 
 /// A derived event. What is the same in each is written when the plan is made: its own fields are texts and values in turn.

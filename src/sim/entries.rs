@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use crate::engine::codec::{self, Malformed};
 use crate::engine::json::encode;
 use crate::engine::plan::{StoreKind, StorePlan};
-use crate::engine::state::dedup_keys;
+use crate::engine::state::{dedup_keys, parts};
 use crate::engine::value::{Texts, Type, Value};
 
 /// An entry of a store: int as a number, all else as text as the language writes it, money as `1000.00 KES`.
@@ -17,11 +17,16 @@ pub struct Entry {
     pub value: Json,
 }
 
-/// An entry as people see it; `None` for one that only serves the store itself.
+/// An entry as people see it: one for each of its parts, none for one that only serves the store itself.
 ///
 /// # Errors
 /// When it is not as the store's plan says.
-pub fn entry(store: &StorePlan, mut key: &[u8], mut value: &[u8]) -> Result<Option<Entry>, Malformed> {
+pub fn entries(store: &StorePlan, key: &[u8], value: &[u8]) -> Result<Vec<Entry>, Malformed> {
+    let rows = parts::rows(store, key, value)?;
+    rows.iter().filter_map(|(key, value)| entry(store, key, value).transpose()).collect()
+}
+
+fn entry(store: &StorePlan, mut key: &[u8], mut value: &[u8]) -> Result<Option<Entry>, Malformed> {
     let mut fields = Map::new();
     match store.kind {
         StoreKind::Aggregate => {

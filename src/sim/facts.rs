@@ -8,7 +8,7 @@ use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::engine::plan::{Plan, Role};
 use crate::engine::record::Offset;
 use crate::runtime::ports::LogError;
-use crate::sim::entries::{Entry, entry};
+use crate::sim::entries::{self, Entry};
 
 /// What a run has left.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,7 +64,7 @@ impl Facts {
                 let all = facts.stores.entry(format!("{}.{}", part.topology, store.id)).or_default();
                 for task in (0..source).map(|it| part.task_id(it)) {
                     for (key, value) in entries(&task, &store.id).unwrap_or_default() {
-                        all.extend(entry(store, &key, &value).map_err(|it| format!("store {} of {task}: {it}", store.id))?);
+                        all.extend(entries::entries(store, &key, &value).map_err(|it| format!("store {} of {task}: {it}", store.id))?);
                     }
                 }
             }

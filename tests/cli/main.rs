@@ -129,7 +129,7 @@ fn validate_says_of_each_topology_what_it_becomes() {
     --- stdout
     ok: topology customer-wallet: 1 subtopology, 2 stores
     ok: topology kyc-notify: 1 subtopology, 1 store
-    ok: topology transaction-balance: 2 subtopologies, 3 stores
+    ok: topology transaction-balance: 2 subtopologies, 2 stores
     ok: topology user-customer: 1 subtopology, 2 stores
     ");
 }
@@ -311,10 +311,10 @@ fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
       kyc-events: reads kyc-events; keeps dedup; writes notification-events, kyc-events.dlq
     topology transaction-balance
       transaction-events: reads transaction-events; keeps dedup; writes goyt-transaction-balance-by-wallet-repartition, transaction-events.dlq
-      by-wallet: reads goyt-transaction-balance-by-wallet-repartition; keeps sequences, balances; writes notification-events, balance-events
+      by-wallet: reads goyt-transaction-balance-by-wallet-repartition; keeps balances; writes notification-events, balance-events
     topology user-customer
       user-events: reads user-events; keeps users, customer-ids; writes customer-events, user-events.dlq
-    topics: 3 input, 4 output, 4 dead letters, 1 repartition, 8 changelog
+    topics: 3 input, 4 output, 4 dead letters, 1 repartition, 7 changelog
     ");
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
     let rest: Vec<String> = lines.collect();

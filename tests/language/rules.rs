@@ -139,6 +139,15 @@ fn steps_fit_together() {
 # the state's types are those of `init`
   - aggregate: { id: sums, by: event.transactionId, init: { n: 0, sum: 0.0, last: null }, update: { n: state.sum, sum: state.sum + event.amount else stop, lst: 1 } }
   - unique: { id: u, by: sums.m }
+# `each` has fields of its own, and its state is its own
+  - aggregate:
+      id: sums
+      by: event.transactionId
+      init: { n: 0 }
+      update: { n: state.n + 1 }
+      each: { by: event.amount, init: { n: 0, sum: 0.0 }, update: { n: 1, sum: state.sum + sums.n } }
+  - aggregate: { id: more, by: event.transactionId, init: { n: 0 }, update: { n: state.m }, each: { init: { m: 0 }, update: { m: state.n }, of: 1 } }
+  - unique: { id: u, by: [sums.n, more.m, more.o] }
 # state is known in `update` only
   - aggregate: { id: sums, by: event.transactionId, init: { n: state.n }, update: { n: sums.n } }
 # cases by event

@@ -83,6 +83,7 @@ pub fn plan() -> Subtopology {
         key: vec![key],
         value: value.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect(),
         kind,
+        each: None,
     };
     Subtopology {
         topology: "sums".to_owned(),

@@ -10,7 +10,7 @@ use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::partition::Content;
 use goyt::engine::expr::{Arithmetic, Comparison, Expr, Otherwise};
 use goyt::engine::plan::{
-    Aggregate, Binding, Decode, Emit, EventPlan, Late, Layout, Operator, Plan, Role, Step, StoreKind, StorePlan, Subtopology, Topic,
+    Aggregate, Binding, Decode, Emit, EventPlan, Fold, Late, Layout, Operator, Plan, Role, Step, StoreKind, StorePlan, Subtopology, Topic,
     Written,
 };
 use goyt::engine::record::TopicId;
@@ -50,7 +50,14 @@ fn counting() -> Arc<Plan> {
     let positive = Expr::Compare(Comparison::GreaterOrEqual, Box::new(Expr::Slot(2)), Box::new(Expr::Const(Value::Int(0))));
     let bind = |into, value| Binding { into, value, otherwise: None };
     let add = |a, b| Expr::Arithmetic(Arithmetic::Add, Box::new(Expr::Slot(a)), Box::new(Expr::Slot(b)));
-    let store = |id: &str, changelog, kind, key, value| StorePlan { id: String::from(id), changelog: TopicId(changelog), key, value, kind };
+    let store = |id: &str, changelog, kind, key, value| StorePlan {
+        id: String::from(id),
+        changelog: TopicId(changelog),
+        key,
+        value,
+        kind,
+        each: None,
+    };
     let first = Subtopology {
         topology: "counting".into(),
         name: "in".into(),
@@ -80,9 +87,8 @@ fn counting() -> Arc<Plan> {
                 Operator::Aggregate(Aggregate {
                     store: 0,
                     by: vec![Expr::Slot(0)],
-                    init: vec![bind(2, Expr::Const(Value::Int(0)))],
-                    update: vec![bind(3, add(2, 1))],
-                    state: vec![2],
+                    fold: Fold { init: vec![bind(2, Expr::Const(Value::Int(0)))], update: vec![bind(3, add(2, 1))], state: vec![2] },
+                    each: None,
                 }),
             ),
             step(

@@ -178,7 +178,10 @@ fn rejects(operator: &Operator) -> bool {
         Operator::Require { otherwise, .. } => reject(otherwise),
         Operator::Split(legs) => legs.iter().flat_map(|it| &it.fields).any(binding),
         Operator::Dedup { late, .. } => *late == Late::Reject,
-        Operator::Aggregate(it) => it.init.iter().chain(&it.update).any(binding),
+        Operator::Aggregate(it) => {
+            let folds = std::iter::once(&it.fold).chain(it.each.iter().map(|it| &it.fold));
+            folds.flat_map(|it| it.init.iter().chain(&it.update)).any(binding)
+        }
         Operator::Filter { .. }
         | Operator::Branch(_)
         | Operator::Key { .. }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sha1::{Digest, Sha1};
 
-use crate::engine::plan::{StoreKind, StorePlan};
+use crate::engine::plan::{Divided, StoreKind, StorePlan};
 use crate::runtime::ports::{StoreError, TaskStores};
 
 /// The layout of directories, keys and values that this version reads and writes.
@@ -42,7 +42,7 @@ pub struct Manifest {
 /// The kind and types of a store's entries, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
-    /// `dedup 604800000 ms`, `unique`, `allot`, `aggregate`.
+    /// `dedup 604800000 ms`, `unique`, `allot`, `aggregate`, and how its entries are divided.
     pub kind: String,
     /// The types of the key's parts.
     pub key: Vec<String>,
@@ -172,7 +172,10 @@ impl Shape {
             StoreKind::Dedup { window_ms } => format!("dedup {window_ms} ms"),
             StoreKind::Unique => "unique".to_owned(),
             StoreKind::Allot => "allot".to_owned(),
-            StoreKind::Aggregate => "aggregate".to_owned(),
+            StoreKind::Aggregate => match store.each {
+                None => "aggregate".to_owned(),
+                Some(Divided { key, value }) => format!("aggregate, divided behind {key} of the key and {value} of the value"),
+            },
         };
         Self {
             kind,

@@ -11,7 +11,7 @@ use crate::cli::memory::Memory;
 use crate::cli::signals::Stop;
 use crate::runtime::operations::access::Access;
 use crate::runtime::status::{Change, Report};
-use crate::sim::entries::{Entry, entry};
+use crate::sim::entries::{self, Entry};
 
 /// The application in this process.
 pub struct Embedded {
@@ -85,21 +85,21 @@ impl Stage for Embedded {
     }
 
     fn entries(&self, store: &str) -> Option<Result<Vec<Entry>, String>> {
-        let mut entries = Vec::new();
+        let mut all = Vec::new();
         for part in &self.memory.plan.subtopologies {
             for found in part.stores.iter().filter(|it| format!("{}.{}", part.topology, it.id) == store) {
                 for partition in 0..self.partitions {
                     let task = format!("{}.{}_{partition}", part.topology, part.name);
                     for (key, value) in self.memory.stores.entries(&task, &found.id).unwrap_or_default() {
-                        match entry(found, &key, &value) {
-                            Ok(it) => entries.extend(it),
+                        match entries::entries(found, &key, &value) {
+                            Ok(it) => all.extend(it),
                             Err(error) => return Some(Err(error.to_string())),
                         }
                     }
                 }
             }
         }
-        Some(Ok(entries))
+        Some(Ok(all))
     }
 
     fn end(&mut self, _good: bool) {

@@ -72,6 +72,9 @@ pub struct Scratch {
     /// Where the key was found.
     place: Place,
     value: Vec<u8>,
+    /// The key of a part of the value, and then its fields; the value that will be.
+    part: Vec<u8>,
+    next: Vec<u8>,
 }
 
 impl Scratch {

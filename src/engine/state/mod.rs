@@ -4,6 +4,7 @@ pub mod dedup_keys;
 pub mod dedup_pages;
 mod entries;
 pub mod overlay;
+pub mod parts;
 
 pub use entries::Key;
 

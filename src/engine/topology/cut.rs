@@ -9,7 +9,7 @@ use super::mistake::Mistakes;
 use super::topics::Topics;
 use super::visit;
 use crate::engine::expr::Slot;
-use crate::engine::plan::{Decode, EventPlan, Layout, Operator, Role, Step, StoreKind, StorePlan, Subtopology};
+use crate::engine::plan::{Decode, Divided, EventPlan, Layout, Operator, Role, Step, StoreKind, StorePlan, Subtopology};
 use crate::engine::record::TopicId;
 use crate::engine::schema::{Kind, ObjectSchema};
 
@@ -155,7 +155,7 @@ impl<'c> Cutting<'c, '_, '_, '_> {
             let at = self.topology.ids.get(&draft.id).cloned().unwrap_or_default();
             let changelog = self.topics.internal(&self.topology.name, &draft.id, Role::Changelog, self.input, &at, self.mistakes);
             let (key, value) = (draft.key.clone(), draft.value.clone());
-            stores.push(StorePlan { id: draft.id.clone(), changelog, key, value, kind: draft.kind });
+            stores.push(StorePlan { id: draft.id.clone(), changelog, key, value, kind: draft.kind, each: draft.each });
         }
         stores
     }
@@ -222,6 +222,9 @@ fn fingerprint_of(stores: &[StorePlan]) -> String {
         for (name, of) in &store.value {
             hash.text(name);
             hash.text(&of.to_string());
+        }
+        if let Some(Divided { key, value }) = store.each {
+            hash.text(&format!("each {key} {value}"));
         }
     }
     format!("{:016x}", hash.0)

@@ -86,5 +86,6 @@ fn form(of: Form) -> Value {
         Form::Steps => json!({ "allOf": [reference("steps")] }),
         Form::Cases => list(object(&format::CASE)),
         Form::Legs => list(object(&format::LEG)),
+        Form::Each => object(&format::EACH),
     }
 }

@@ -67,6 +67,8 @@ pub enum Form {
     Cases,
     /// The legs of a split.
     Legs,
+    /// A second key of an aggregate.
+    Each,
 }
 
 const fn must(name: &'static str, form: Form, example: &'static str) -> KeyForm {
@@ -135,6 +137,16 @@ pub const LEG: Shape = Shape {
     keys: &[may("when", Form::Expression, "when: event.amount > 0.0")],
     names: true,
 };
+
+/// The second key of an aggregate.
+pub const EACH: Shape = Shape {
+    what: "`each`",
+    about: "A state for each value of a second key, kept in the entry of the first one, which is read and written as a whole: for few values.",
+    keys: &[must("by", Form::Expressions, "by: event.currency"), INIT, UPDATE],
+    names: false,
+};
+const INIT: KeyForm = must("init", Form::Names, "init: { count: 0 }");
+const UPDATE: KeyForm = must("update", Form::Names, "update: { count: state.count + 1 }");
 
 /// The operators.
 pub const OPERATORS: [(&str, Shape); 11] = [
@@ -215,8 +227,9 @@ pub const OPERATORS: [(&str, Shape); 11] = [
             keys: &[
                 ID,
                 BY,
-                must("init", Form::Names, "init: { count: 0 }"),
-                must("update", Form::Names, "update: { count: state.count + 1 }"),
+                INIT,
+                UPDATE,
+                may("each", Form::Each, "each: { by: event.currency, init: { sum: 0.0 }, update: { sum: state.sum + event.amount } }"),
             ],
             names: false,
         },

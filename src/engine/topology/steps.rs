@@ -65,13 +65,31 @@ pub enum StepKind<'t> {
     Aggregate {
         /// Parts of the key.
         by: Vec<&'t Node>,
-        /// The state's fields at first.
-        init: Vec<(&'t Key, &'t Node)>,
-        /// The state's fields behind the record.
-        update: Vec<(&'t Key, &'t Node)>,
+        /// What becomes of its state.
+        fold: FoldSpec<'t>,
+        /// A second key.
+        each: Option<EachSpec<'t>>,
     },
     /// A derived event.
     Emit(EmitSpec<'t>),
+}
+
+/// How a record changes a state.
+#[derive(Debug, Default)]
+pub struct FoldSpec<'t> {
+    /// The state's fields at first.
+    pub init: Vec<(&'t Key, &'t Node)>,
+    /// The state's fields behind the record.
+    pub update: Vec<(&'t Key, &'t Node)>,
+}
+
+/// A second key of an aggregate.
+#[derive(Debug)]
+pub struct EachSpec<'t> {
+    /// Parts of the key.
+    pub by: Vec<&'t Node>,
+    /// What becomes of its state.
+    pub fold: FoldSpec<'t>,
 }
 
 /// A way of a branch.
@@ -157,10 +175,9 @@ impl<'t> Reading<'_, '_> {
             "unique" => StepKind::Unique { by: self.by(fields) },
             "allot" => StepKind::Allot { name: fields.get("as").and_then(|it| self.name(it)) },
             "aggregate" => {
-                let by = self.by(fields);
-                let init = fields.get("init").and_then(|it| self.state(it, "`init`")).unwrap_or_default();
-                let update = fields.get("update");
-                StepKind::Aggregate { by, init, update: update.and_then(|it| self.state(it, "`update`")).unwrap_or_default() }
+                let each = fields.get("each").and_then(|it| self.shaped(it, &format::EACH));
+                let each = each.map(|it| EachSpec { by: self.by(&it), fold: self.fold(&it) });
+                StepKind::Aggregate { by: self.by(fields), fold: self.fold(fields), each }
             }
             _ => StepKind::Emit(EmitSpec {
                 to: fields.get("to").and_then(|it| self.topic(it)),
@@ -191,6 +208,11 @@ impl<'t> Reading<'_, '_> {
             self.is_name(&key.text, &key.span);
         }
         named
+    }
+
+    fn fold(&mut self, fields: &Fields<'t>) -> FoldSpec<'t> {
+        let mut state = |key: &str| fields.get(key).and_then(|it| self.state(it, &format!("`{key}`"))).unwrap_or_default();
+        FoldSpec { init: state("init"), update: state("update") }
     }
 
     fn state(&mut self, node: &'t Node, what: &str) -> Option<Vec<(&'t Key, &'t Node)>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::expr::condition::{Comparison, Condition};
 use crate::engine::expr::{Expr, Slot};
-use crate::engine::plan::{Binding, Operator, Output, Step, When};
+use crate::engine::plan::{Binding, Fold, Operator, Output, Step, When};
 
 /// The slots that steps read, those behind a `key` left out.
 pub fn read(steps: &[Step]) -> BTreeSet<Slot> {
@@ -88,15 +88,23 @@ fn slots(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot, bool), store: 
         Operator::Aggregate(it) => {
             store(&mut it.store);
             it.by.iter_mut().for_each(|it| expr(it, slot));
-            bindings(&mut it.init, slot);
-            bindings(&mut it.update, slot);
-            it.state.iter_mut().for_each(|it| slot(it, true));
+            fold(&mut it.fold, slot);
+            if let Some(each) = &mut it.each {
+                each.by.iter_mut().for_each(|it| expr(it, slot));
+                fold(&mut each.fold, slot);
+            }
         }
         Operator::Emit(it) => {
             it.key.iter_mut().for_each(|it| expr(it, slot));
             it.value.iter_mut().for_each(|it| output(&mut it.value, slot));
         }
     }
+}
+
+fn fold(of: &mut Fold, slot: &mut dyn FnMut(&mut Slot, bool)) {
+    bindings(&mut of.init, slot);
+    bindings(&mut of.update, slot);
+    of.state.iter_mut().for_each(|it| slot(it, true));
 }
 
 fn bindings(bindings: &mut [Binding], slot: &mut dyn FnMut(&mut Slot, bool)) {

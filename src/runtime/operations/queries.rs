@@ -16,7 +16,7 @@ use crate::engine::codec::{self, Malformed};
 use crate::engine::expr::names::known_names;
 use crate::engine::json::encode;
 use crate::engine::plan::{Plan, StoreKind, StorePlan, Subtopology};
-use crate::engine::state::dedup_keys;
+use crate::engine::state::{dedup_keys, parts};
 use crate::engine::value::{Texts, Type, Value};
 use crate::runtime::ports::StoreError;
 
@@ -246,8 +246,11 @@ impl<'p> Store<'p> {
     /// # Errors
     /// Of the files, or when they are not what the plan says.
     pub fn get(&self, reader: &dyn StateReader, task: &str, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-        let Some(value) = reader.get(task, &self.store.id, key)? else { return Ok(None) };
-        self.entry(task, key, &value).map_err(|it| self.malformed(task, &it))
+        let entry_key = parts::entry_key(self.store, key);
+        let Some(value) = reader.get(task, &self.store.id, entry_key)? else { return Ok(None) };
+        let rows = parts::rows(self.store, entry_key, &value).map_err(|it| self.malformed(task, &it))?;
+        let Some((key, value)) = rows.into_iter().find(|row| row.0 == key) else { return Ok(None) };
+        self.entry(task, &key, &value).map_err(|it| self.malformed(task, &it))
     }
 
     /// The entries of a task, in the order of keys, and whether there are more.
@@ -258,8 +261,9 @@ impl<'p> Store<'p> {
         let first = if page.prefix.is_empty() { self.first_key() } else { page.prefix.clone() };
         let from = page.after.as_ref().filter(|it| first < **it).unwrap_or(&first);
         let (mut entries, mut more, mut malformed) = (Vec::new(), false, None);
-        reader.scan(task, &self.store.id, from, &mut |key, value| {
-            if page.after.as_deref() == Some(key) {
+        let mut row = |key: &[u8], value: &[u8]| {
+            // The entry with the first row may have others before it.
+            if key < &first[..] || page.after.as_deref().is_some_and(|after| key <= after) {
                 return true;
             }
             if !key.starts_with(&page.prefix) {
@@ -276,12 +280,23 @@ impl<'p> Store<'p> {
                     true
                 }
                 Err(error) => {
-                    malformed = Some(error);
+                    malformed.get_or_insert(error);
                     false
                 }
             }
+        };
+        let mut undivided = None;
+        reader.scan(task, &self.store.id, parts::entry_key(self.store, from), &mut |key, value| match self.store.each {
+            None => row(key, value),
+            Some(_) => match parts::rows(self.store, key, value) {
+                Ok(rows) => rows.iter().all(|(key, value)| row(key, value)),
+                Err(error) => {
+                    undivided = Some(error);
+                    false
+                }
+            },
         })?;
-        match malformed {
+        match undivided.or(malformed) {
             Some(error) => Err(self.malformed(task, &error)),
             None => Ok((entries, more)),
         }

@@ -255,6 +255,7 @@ fn plan() -> Subtopology {
             key: vec![Type::Int],
             value: vec![("sum".to_owned(), Type::Int)],
             kind: StoreKind::Aggregate,
+            each: None,
         }],
         steps: Vec::new(),
         fingerprint: "1".to_owned(),

@@ -76,7 +76,7 @@ fn beside_a_live_application_it_is_identical_and_a_changed_rule_is_named() {
     }
     assert_eq!(report["notes"], Value::Array(Vec::new()));
 
-    stage.edit(TOPOLOGY, "sequence: sequences.last", "sequence: sequences.last + 1");
+    stage.edit(TOPOLOGY, "sequence: balances.sequence", "sequence: balances.sequence + 1");
     let (text, _) = ends_with(1, &replay(&stage, &[]));
     let balances = stage.topic("balance-events");
     assert!(text.lines().any(|it| it.starts_with(&format!("{balances}: changed "))), "{text}");
@@ -104,7 +104,7 @@ fn promoted_state_is_what_the_application_goes_on_with() {
     assert!(said.contains("the application is running"), "{said}");
     live.stop();
 
-    stage.edit(TOPOLOGY, "last: state.last + 1", "last: state.last + 2");
+    stage.edit(TOPOLOGY, "sequence: state.sequence + 1", "sequence: state.sequence + 2");
     let report = json(0, &replay(&stage, &promote));
     assert!(0 < report["promotedKeys"].as_u64().unwrap() && !stores_are_the_same(&report), "{report}");
     let changed = row(&report, &stage, "balance-events")["changed"].clone();

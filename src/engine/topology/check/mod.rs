@@ -17,7 +17,7 @@ use super::spec::{InputSpec, TopologySpec};
 use super::steps::{StepKind, StepSpec};
 use crate::engine::expr::Slot;
 use crate::engine::expr::scope::{Entry, Scope, Variable};
-use crate::engine::plan::{EventPlan, Step, StoreKind};
+use crate::engine::plan::{Divided, EventPlan, Step, StoreKind};
 use crate::engine::record::TopicId;
 use crate::engine::value::Type;
 
@@ -81,6 +81,8 @@ pub struct StoreDraft {
     pub value: Vec<(String, Type)>,
     /// What its entries are.
     pub kind: StoreKind,
+    /// How an entry is divided.
+    pub each: Option<Divided>,
 }
 
 /// Checks a topology.
@@ -197,7 +199,7 @@ impl Checking<'_, '_> {
                 StepKind::Dedup(dedup) => self.dedup(&id, dedup, &way),
                 StepKind::Unique { by } => self.unique(&id, by, &way),
                 StepKind::Allot { name } => self.allot(&id, *name, &mut way),
-                StepKind::Aggregate { by, init, update } => self.aggregate(&id, spec, by, (init, update), &mut way),
+                StepKind::Aggregate { by, fold, each } => self.aggregate(&id, spec, by, (fold, each.as_ref()), &mut way),
                 StepKind::Emit(emit) => self.emit(&id, emit, &way),
             };
             steps.extend(operator.map(|operator| Step { id, operator }));
@@ -253,8 +255,8 @@ impl Checking<'_, '_> {
     }
 
     /// A number for a store.
-    fn store(&mut self, id: &str, key: Vec<Type>, value: Vec<(String, Type)>, kind: StoreKind) -> usize {
-        self.out.stores.push(StoreDraft { id: id.to_owned(), key, value, kind });
+    fn store(&mut self, draft: StoreDraft) -> usize {
+        self.out.stores.push(draft);
         self.out.stores.len() - 1
     }
 }

@@ -1,16 +1,22 @@
 //! Steps that keep state: `dedup`, `unique`, `allot`, `aggregate`.
 
-use super::{Checking, INPUT_DEDUP, Way, variable};
+use super::{Checking, INPUT_DEDUP, StoreDraft, Way, variable};
 use crate::engine::expr::names::known_names;
 use crate::engine::expr::scope::{Entry, Fields};
-use crate::engine::plan::{Aggregate, Binding, Late, Operator, Step, StoreKind};
+use crate::engine::plan::{Aggregate, Binding, Divided, Each, Fold, Late, Operator, Step, StoreKind};
 use crate::engine::topology::reading::Word;
 use crate::engine::topology::spec::DedupSpec;
-use crate::engine::topology::steps::StepSpec;
+use crate::engine::topology::steps::{EachSpec, FoldSpec, StepSpec};
 use crate::engine::topology::tree::{Key, Node};
 use crate::engine::value::Type;
 
 type Named<'t> = [(&'t Key, &'t Node)];
+
+/// A fold, and the names and types of its state's fields.
+struct FoldDraft {
+    plan: Fold,
+    value: Vec<(String, Type)>,
+}
 
 impl Checking<'_, '_> {
     /// The dedup of an input: a step before all others. In its `by` a bare name is a field of the event.
@@ -29,20 +35,23 @@ impl Checking<'_, '_> {
         }
         let by = self.key_parts(&dedup.by, &way.scope, way);
         let kind = StoreKind::Dedup { window_ms: dedup.window_ms };
-        let store = self.store(id, by.iter().map(|it| it.of.clone()).collect(), vec![("seen".to_owned(), Type::Time)], kind);
+        let key = by.iter().map(|it| it.of.clone()).collect();
+        let store = self.store(StoreDraft { id: id.to_owned(), key, value: vec![("seen".to_owned(), Type::Time)], kind, each: None });
         Some(Operator::Dedup { store, by: by.into_iter().map(|it| it.expr).collect(), window_ms: dedup.window_ms, late: dedup.late })
     }
 
     pub(super) fn unique(&mut self, id: &str, by: &[&Node], way: &Way) -> Option<Operator> {
         let by = self.key_parts(by, &way.scope, way);
         let key = by.iter().map(|it| it.of.clone()).collect();
-        let store = self.store(id, key, vec![("by".to_owned(), Type::Uuid)], StoreKind::Unique);
+        let (id, value) = (id.to_owned(), vec![("by".to_owned(), Type::Uuid)]);
+        let store = self.store(StoreDraft { id, key, value, kind: StoreKind::Unique, each: None });
         Some(Operator::Unique { store, by: by.into_iter().map(|it| it.expr).collect() })
     }
 
     pub(super) fn allot(&mut self, id: &str, name: Option<Word<'_>>, way: &mut Way) -> Option<Operator> {
         let name = name?;
-        let store = self.store(id, Vec::new(), vec![("last".to_owned(), Type::Int)], StoreKind::Allot);
+        let (id, value) = (id.to_owned(), vec![("last".to_owned(), Type::Int)]);
+        let store = self.store(StoreDraft { id, key: Vec::new(), value, kind: StoreKind::Allot, each: None });
         let into = self.slot(name.text.to_owned(), Type::Int);
         self.declare(name.text, variable(into, Type::Int, Vec::new()), &name.node.span, way);
         Some(Operator::Allot { store, into })
@@ -53,27 +62,24 @@ impl Checking<'_, '_> {
         id: &str,
         spec: &StepSpec<'_>,
         by: &[&Node],
-        folds: (&Named<'_>, &Named<'_>),
+        folds: (&FoldSpec<'_>, Option<&EachSpec<'_>>),
         way: &mut Way,
     ) -> Option<Operator> {
         let by = self.key_parts(by, &way.scope, way);
-        let (init, update) = folds;
-        let mut state = Fields::new();
-        let mut first = Vec::new();
-        let mut value = Vec::new();
-        for (key, node) in init {
-            let Some((checked, otherwise)) = self.binding(node, &way.scope.clone(), way) else {
-                state.insert(key.text.clone(), Entry::Broken);
-                continue;
-            };
-            let slot = self.slot(format!("{id} before.{}", key.text), checked.of.clone());
-            state.insert(key.text.clone(), variable(slot, checked.of.clone(), Vec::new()));
-            value.push((key.text.clone(), checked.of));
-            first.push(Binding { into: slot, value: checked.expr, otherwise });
-        }
-        let (next, fields) = self.update(id, init, update, &state, way);
-        let key = by.iter().map(|it| it.of.clone()).collect();
-        let store = self.store(id, key, value, StoreKind::Aggregate);
+        let (mut fold, mut fields) = self.fold(id, folds.0, way);
+        let mut key: Vec<Type> = by.iter().map(|it| it.of.clone()).collect();
+        let mut value = std::mem::take(&mut fold.value);
+        let divided = folds.1.map(|_| Divided { key: key.len(), value: value.len() });
+        let each = folds.1.map(|each| {
+            self.fields_are_new(&each.fold, folds.0);
+            let by = self.key_parts(&each.by, &way.scope, way);
+            let (fold, more) = self.fold(id, &each.fold, way);
+            key.extend(by.iter().map(|it| it.of.clone()));
+            value.extend(fold.value);
+            fields.extend(more);
+            Each { by: by.into_iter().map(|it| it.expr).collect(), fold: fold.plan }
+        });
+        let store = self.store(StoreDraft { id: id.to_owned(), key, value, kind: StoreKind::Aggregate, each: divided });
         let at = spec.id.map_or(&spec.operator.span, |it| &it.node.span);
         if id.contains('-') {
             let hint = format!("write it as `{}`: its fields are named `{}.…` in expressions", id.replace('-', "_"), id.replace('-', "_"));
@@ -81,9 +87,36 @@ impl Checking<'_, '_> {
         } else if !id.is_empty() {
             self.declare(id, Entry::Fields(fields), at, way);
         }
-        let state = first.iter().map(|it| it.into).collect();
         let by = by.into_iter().map(|it| it.expr).collect();
-        Some(Operator::Aggregate(Aggregate { store, by, init: first, update: next, state }))
+        Some(Operator::Aggregate(Aggregate { store, by, fold: fold.plan, each }))
+    }
+
+    /// All fields of an aggregate are named `<id>.<field>`.
+    fn fields_are_new(&mut self, each: &FoldSpec<'_>, outside: &FoldSpec<'_>) {
+        for (key, _) in each.init.iter().filter(|(key, _)| outside.init.iter().any(|(it, _)| it.text == key.text)) {
+            let hint = "choose another name: later steps name both `<id>.<field>`";
+            self.mistakes.add(key.span.clone(), format!("`{}` is a field outside of `each` already", key.text), hint);
+        }
+    }
+
+    /// How a record changes a state, and what later steps may name.
+    fn fold(&mut self, id: &str, spec: &FoldSpec<'_>, way: &Way) -> (FoldDraft, Fields) {
+        let mut state = Fields::new();
+        let mut init = Vec::new();
+        let mut value = Vec::new();
+        for (key, node) in &spec.init {
+            let Some((checked, otherwise)) = self.binding(node, &way.scope.clone(), way) else {
+                state.insert(key.text.clone(), Entry::Broken);
+                continue;
+            };
+            let slot = self.slot(format!("{id} before.{}", key.text), checked.of.clone());
+            state.insert(key.text.clone(), variable(slot, checked.of.clone(), Vec::new()));
+            value.push((key.text.clone(), checked.of));
+            init.push(Binding { into: slot, value: checked.expr, otherwise });
+        }
+        let (update, fields) = self.update(id, &spec.init, &spec.update, &state, way);
+        let state = init.iter().map(|it| it.into).collect();
+        (FoldDraft { plan: Fold { init, update, state }, value }, fields)
     }
 
     /// The new state's fields, in the order of `init`, and what later steps may name.

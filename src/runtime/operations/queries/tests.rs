@@ -28,6 +28,12 @@ steps:
       init: { sum: zero(price.currency), last: receipt }
       update: { sum: state.sum + price else stop, last: receipt }
   - aggregate:
+      id: kinds
+      by: event.shop
+      init: { count: 0 }
+      update: { count: state.count + 1 }
+      each: { by: [event.city, price.currency], init: { sum: zero(price.currency) }, update: { sum: state.sum + price else stop } }
+  - aggregate:
       id: cities
       by: event.city
       init: { count: 0 }
@@ -56,7 +62,7 @@ fn plan() -> Plan {
 fn stores_are_found_by_topology_and_name() {
     let plan = plan();
     let names: Vec<String> = stores(&plan).map(|it| it.name()).collect();
-    assert_eq!(names, ["shop.dedup", "shop.numbers", "shop.receipts", "shop.sales", "shop.cities"]);
+    assert_eq!(names, ["shop.dedup", "shop.numbers", "shop.receipts", "shop.sales", "shop.kinds", "shop.cities"]);
     let sales = find(&plan, "shop.sales").unwrap();
     assert_eq!(sales.task(3), "shop.by-shop_3");
     let among = ["shop.by-shop_3", "shop.orders_3", "shop.by-shop_x", "other.by-shop_3"].map(str::to_owned);
@@ -64,7 +70,7 @@ fn stores_are_found_by_topology_and_name() {
     for (name, hint) in [
         ("sales", "did you mean `shop.sales`?"),
         ("shop.sale", "did you mean `shop.sales`?"),
-        ("accounts", "the stores are: `shop.dedup`, `shop.numbers`, `shop.receipts`, `shop.sales`, `shop.cities`"),
+        ("accounts", "the stores are: `shop.dedup`, `shop.numbers`, `shop.receipts`, `shop.sales`, `shop.kinds`, `shop.cities`"),
     ] {
         let mistake = find(&plan, name).unwrap_err();
         assert!(mistake.missing);
@@ -101,6 +107,7 @@ fn what_is_no_key_is_refused_with_what_one_is() {
         ("shop.sales", "Nairobi/KES/abc", "\"abc\" is no int", "a key is written string/string/int"),
         ("shop.sales", "Nairobi/KES", "a key of shop.sales has 3 parts, not 2", "a key is written string/string/int"),
         ("shop.sales", "Nairobi/KES/1/2", "a key of shop.sales has 3 parts, not 4", "a key is written string/string/int"),
+        ("shop.kinds", "1/Nairobi", "a key of shop.kinds has 3 parts, not 2", "a key is written int/string/string"),
         ("shop.numbers", "7", "\"7\" is no uuid", "a key is written uuid"),
         ("shop.receipts", "1", "shop.receipts counts, and has no keys", "scan it: it has one entry in each task"),
     ] {
@@ -114,6 +121,8 @@ fn a_partition_is_known_where_the_repartition_key_is_part_of_the_stores_key() {
     let plan = plan();
     for (store, key, repartition_key) in [
         ("shop.sales", "Nairobi/KES/789", Some("789|Nairobi")),
+        // The key of an entry's part does not tell.
+        ("shop.kinds", "789/Nairobi/KES", None),
         // Of a city there may be several shops, in any partition.
         ("shop.cities", "Nairobi", None),
         // Who writes the input chooses its partition.
@@ -206,6 +215,50 @@ fn a_scan_is_read_page_by_page_and_within_its_prefix() {
             "{prefix:?} {after:?} {limit}"
         );
     }
+}
+
+#[test]
+fn an_entry_with_parts_is_shown_as_an_entry_for_each() {
+    let plan = plan();
+    let kinds = find(&plan, "shop.kinds").unwrap();
+    let task = "shop.by-shop_0";
+    let reader = Entries::of(task, "kinds", [("1", &["A/KES", "A/USD", "B/KES"][..]), ("2", &["A/KES"])].map(|it| divided(&kinds, it)));
+    let all = ["1/A/KES", "1/A/USD", "1/B/KES", "2/A/KES"];
+    for (prefix, after, limit, found, more) in [
+        ("", None, 10, &all[..], false),
+        ("", None, 2, &all[..2], true),
+        ("", Some("1/A/KES"), 2, &all[1..3], true),
+        ("", Some("1/B/KES"), 2, &all[3..], false),
+        ("1", None, 3, &all[..3], false),
+        ("1/A", None, 1, &all[..1], true),
+        ("1/A", Some("1/A/KES"), 5, &all[1..2], false),
+        ("2", Some("1/A/USD"), 5, &all[3..], false),
+        ("1/C", None, 5, &[], false),
+    ] {
+        let page = Page { prefix: kinds.prefix(prefix).unwrap(), after: after.map(|it| kinds.key(it).unwrap()), limit };
+        let (entries, has_more) = kinds.scan(&reader, task, &page).unwrap();
+        let texts: Vec<String> = entries.iter().map(|it| super::keys::text(&it.key)).collect();
+        assert_eq!((texts, has_more), (found.iter().map(|it| (*it).to_owned()).collect(), more), "{prefix:?} {after:?} {limit}");
+    }
+    let entry = kinds.get(&reader, task, &kinds.key("1/A/USD").unwrap()).unwrap().unwrap();
+    let shown = r#"{"key":[1,"A","USD"],"value":{"count":7,"sum":{"amount":"1.00","currency":"USD"}},"task":"shop.by-shop_0"}"#;
+    assert_eq!(serde_json::to_string(&entry).unwrap(), shown);
+    assert_eq!(kinds.get(&reader, task, &kinds.key("1/A/TZS").unwrap()).unwrap(), None);
+}
+
+/// An entry of `kinds`: its key, and the keys of its parts, which have 0, 1, 2, … of their currency.
+fn divided(kinds: &Store<'_>, (key, parts): (&str, &[&str])) -> (Vec<u8>, Vec<u8>) {
+    let mut value = Vec::new();
+    codec::write_int(7, &mut value);
+    for (nth, part) in parts.iter().enumerate() {
+        let whole = kinds.key(&format!("{key}/{part}")).unwrap();
+        let mut part_bytes = whole[kinds.prefix(key).unwrap().len()..].to_vec();
+        let amount = crate::engine::decimal::parse(&nth.to_string()).unwrap();
+        let currency = Currency(part[part.len() - 3..].as_bytes().try_into().unwrap());
+        codec::write_value(&Value::Money(Money { amount, currency }), &Type::Money, &mut part_bytes);
+        codec::write_bytes(&part_bytes, &mut value);
+    }
+    (kinds.prefix(key).unwrap(), value)
 }
 
 /// Entries of one store of one task.

@@ -9,7 +9,7 @@ use super::items::digest;
 use crate::engine::codec::{self, Malformed};
 use crate::engine::plan::{StoreKind, StorePlan};
 use crate::engine::record::Millis;
-use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::engine::state::{dedup_keys, dedup_pages, parts};
 use crate::engine::value::{Texts, Type, Value};
 
 /// See the module.
@@ -134,8 +134,8 @@ pub fn key_text(store: &StorePlan, key: &[u8]) -> String {
         StoreKind::Allot => return "counter".to_owned(),
         StoreKind::Unique | StoreKind::Aggregate => {}
     }
-    let parts: Result<Vec<String>, _> =
-        store.key.iter().map(|of| codec::read_key(&mut rest, of, &Texts::new()).map(|it| text(&it))).collect();
+    let types = store.each.and_then(|it| store.key.get(..it.key)).unwrap_or(&store.key);
+    let parts: Result<Vec<String>, _> = types.iter().map(|of| codec::read_key(&mut rest, of, &Texts::new()).map(|it| text(&it))).collect();
     parts.map_or_else(|_| hex(key), |it| it.join(" | "))
 }
 
@@ -145,10 +145,26 @@ pub fn value_text(store: &StorePlan, value: &[u8]) -> String {
     if let (StoreKind::Dedup { .. }, Some(seen)) = (store.kind, dedup_keys::read_time(value)) {
         return format!("seen: {}", text(&Value::Time(seen.saturating_mul(1000))));
     }
+    let own = store.each.map_or(store.value.len(), |it| it.value);
+    fields_text(store, own, value).unwrap_or_else(|_| hex(value))
+}
+
+/// The first `own` fields of a value, and behind them those of each part, behind its key.
+fn fields_text(store: &StorePlan, own: usize, value: &[u8]) -> Result<String, Malformed> {
+    let (own, of_part) = store.value.split_at_checked(own).unwrap_or_default();
+    let fields = |bytes: &mut &[u8], of: &[(String, Type)]| {
+        let field = |(name, of): &(String, Type)| codec::read_value(bytes, of).map(|it| format!("{name}: {}", text(&it)));
+        of.iter().map(field).collect::<Result<Vec<String>, Malformed>>().map(|it| it.join(", "))
+    };
     let mut rest = value;
-    let field = |(name, of): &(String, Type)| codec::read_value(&mut rest, of).map(|it| format!("{name}: {}", text(&it)));
-    let fields: Result<Vec<String>, _> = store.value.iter().map(field).collect();
-    fields.map_or_else(|_| hex(value), |it| it.join(", "))
+    let mut all = vec![fields(&mut rest, own)?];
+    let key = store.each.and_then(|it| store.key.get(it.key..)).unwrap_or_default();
+    for mut part in parts::all(rest).ok_or_else(|| Malformed("parts of an entry".to_owned()))? {
+        let part_key = |of: &Type| codec::read_key(&mut part, of, &Texts::new()).map(|it| text(&it));
+        let key = key.iter().map(part_key).collect::<Result<Vec<String>, Malformed>>()?.join(" | ");
+        all.push(format!("{key}: {{ {} }}", fields(&mut part, of_part)?));
+    }
+    Ok(all.join(", "))
 }
 
 fn text(value: &Value<'_>) -> String {
