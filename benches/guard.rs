@@ -163,7 +163,8 @@ fn commit(task: &mut Task, offset: i64, effects: &mut Effects, output: &mut impl
 struct Nothing;
 
 impl Committed for Nothing {
-    fn get(&mut self, _: usize, _: &[u8], _: &mut Vec<u8>) -> Result<bool, StoreError> {
+    fn get(&mut self, _: usize, _: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        value.clear();
         Ok(false)
     }
 }

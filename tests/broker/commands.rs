@@ -86,7 +86,7 @@ fn reset_is_refused_while_an_instance_runs_and_then_all_begins_anew_with_the_sam
     }
     let internal =
         |stage: &Stage| stage.topics().into_iter().filter(|it| it.ends_with("-changelog") || it.ends_with("-repartition")).count();
-    assert_eq!(internal(&stage), 9, "looking deletes nothing");
+    assert_eq!(internal(&stage), 8, "looking deletes nothing");
 
     ends_with(0, &goyt(&stage, &["reset", "--execute"], &state));
     wait::until("internal topics to be gone", || (internal(&stage) == 0).then_some(()));

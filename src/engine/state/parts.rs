@@ -1,6 +1,6 @@
 //! Entries with parts: the `each` of an `aggregate` keeps a state for each value of a second key in the entry of the first one.
 //!
-//! Behind the entry's own fields stand its parts in the order of their keys: each begins with its length, then come the second key and its fields.
+//! Behind the entry's own fields stand its parts, in the order of their keys: a length, then the second key and the fields of the part.
 //! One entry is read, written and logged where there would be several. People see an entry for each part: see [`rows`].
 
 use std::ops::Range;
@@ -19,6 +19,9 @@ pub struct Found {
     /// Where its fields begin; `None`: there is none yet.
     pub fields: Option<usize>,
 }
+
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
 
 /// Finds the part of a key. `None`: these are no parts.
 #[must_use]
@@ -55,7 +58,7 @@ pub fn all(mut parts: &[u8]) -> Option<Vec<&[u8]>> {
 ///
 /// # Errors
 /// When the bytes are not what the plan says.
-pub fn rows(store: &StorePlan, key: &[u8], value: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Malformed> {
+pub fn rows(store: &StorePlan, key: &[u8], value: &[u8]) -> Result<Vec<Row>, Malformed> {
     let Some(Divided { key: outer, value: fields }) = store.each else { return Ok(vec![(key.to_vec(), value.to_vec())]) };
     let mut rest = value;
     for (_, of) in store.value.iter().take(fields) {

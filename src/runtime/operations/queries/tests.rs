@@ -254,7 +254,7 @@ fn divided(kinds: &Store<'_>, (key, parts): (&str, &[&str])) -> (Vec<u8>, Vec<u8
         let whole = kinds.key(&format!("{key}/{part}")).unwrap();
         let mut part_bytes = whole[kinds.prefix(key).unwrap().len()..].to_vec();
         let amount = crate::engine::decimal::parse(&nth.to_string()).unwrap();
-        let currency = Currency(part[part.len() - 3..].as_bytes().try_into().unwrap());
+        let currency = Currency(part.as_bytes()[part.len() - 3..].try_into().unwrap());
         codec::write_value(&Value::Money(Money { amount, currency }), &Type::Money, &mut part_bytes);
         codec::write_bytes(&part_bytes, &mut value);
     }
