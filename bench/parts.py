@@ -18,7 +18,7 @@ ABBA = ["kafka-streams", "null", "goyt", "goyt", "null", "kafka-streams"]
 # "paces": the commit intervals (ms) and numbers of threads that latency is measured with, of both arms. 30 ms is the better interval of both,
 # as `make bench-quick` shows. "pace_lead": seconds of each open loop before it counts; the first of each arm, which does not count, is longer.
 FULL = {
-    "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
+    "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 2, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
     "pace_lead": 10, "pace_first": 40, "paces": [(30, 2), (30, 1)], "pace_abba": True, "restart": [1_000_000, 5_000_000], "kills": 3,
     "peer_restart": [1_000_000, 5_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
     "topologies": [1, 8],
