@@ -145,20 +145,20 @@ pub fn value_text(store: &StorePlan, value: &[u8]) -> String {
     if let (StoreKind::Dedup { .. }, Some(seen)) = (store.kind, dedup_keys::read_time(value)) {
         return format!("seen: {}", text(&Value::Time(seen.saturating_mul(1000))));
     }
-    let own = store.each.map_or(store.value.len(), |it| it.value);
-    fields_text(store, own, value).unwrap_or_else(|_| hex(value))
+    fields_text(store, value).unwrap_or_else(|_| hex(value))
 }
 
-/// The first `own` fields of a value, and behind them those of each part, behind its key.
-fn fields_text(store: &StorePlan, own: usize, value: &[u8]) -> Result<String, Malformed> {
-    let (own, of_part) = store.value.split_at_checked(own).unwrap_or_default();
+/// The fields of a value; where it has parts, behind them those of each, behind its key.
+fn fields_text(store: &StorePlan, value: &[u8]) -> Result<String, Malformed> {
     let fields = |bytes: &mut &[u8], of: &[(String, Type)]| {
         let field = |(name, of): &(String, Type)| codec::read_value(bytes, of).map(|it| format!("{name}: {}", text(&it)));
         of.iter().map(field).collect::<Result<Vec<String>, Malformed>>().map(|it| it.join(", "))
     };
     let mut rest = value;
+    let Some(divided) = store.each else { return fields(&mut rest, &store.value) };
+    let (own, of_part) = store.value.split_at_checked(divided.value).unwrap_or_default();
     let mut all = vec![fields(&mut rest, own)?];
-    let key = store.each.and_then(|it| store.key.get(it.key..)).unwrap_or_default();
+    let key = store.key.get(divided.key..).unwrap_or_default();
     for mut part in parts::all(rest).ok_or_else(|| Malformed("parts of an entry".to_owned()))? {
         let part_key = |of: &Type| codec::read_key(&mut part, of, &Texts::new()).map(|it| text(&it));
         let key = key.iter().map(part_key).collect::<Result<Vec<String>, Malformed>>()?.join(" | ");
@@ -175,4 +175,36 @@ fn text(value: &Value<'_>) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|it| format!("{it:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::Divided;
+    use crate::engine::record::TopicId;
+
+    #[test]
+    fn an_entry_is_read_with_its_parts() {
+        let store = StorePlan {
+            id: "kinds".to_owned(),
+            changelog: TopicId(0),
+            key: vec![Type::Int, Type::String],
+            value: vec![("count".to_owned(), Type::Int), ("sum".to_owned(), Type::Int)],
+            kind: StoreKind::Aggregate,
+            each: Some(Divided { key: 1, value: 1 }),
+        };
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        codec::write_key(&Value::Int(7), &mut key);
+        codec::write_int(3, &mut value);
+        for (kind, sum) in [("a", 1), ("b", 2)] {
+            let mut part = Vec::new();
+            codec::write_key(&Value::Str(kind), &mut part);
+            codec::write_int(sum, &mut part);
+            codec::write_bytes(&part, &mut value);
+        }
+        assert_eq!(key_text(&store, &key), "7");
+        assert_eq!(value_text(&store, &value), "count: 3, a: { sum: 1 }, b: { sum: 2 }");
+        value.pop();
+        assert_eq!(value_text(&store, &value), hex(&value), "what can't be read is shown as it is");
+    }
 }
