@@ -1,8 +1,7 @@
 //! `aggregate`: folds the record into the state of its key, and with `each` into one of its parts.
 
-use super::{Flow, Halt, Next, ended, halt};
+use super::{Flow, Halt, Next, append_key, ended};
 use crate::engine::codec;
-use crate::engine::expr::eval;
 use crate::engine::plan::{Aggregate, Each, Fold, Step, StorePlan};
 use crate::engine::state::parts::{self, Found, PARTS_MAX};
 use crate::engine::value::{Type, Value};
@@ -51,10 +50,7 @@ fn fold_part<'r>(
     parts: usize,
 ) -> Result<Found, Halt> {
     flow.scratch.part.clear();
-    for part in &each.by {
-        let part = eval::eval(part, flow.slots, flow.texts).map_err(|it| halt(step, &it, None))?;
-        codec::write_key(&part, &mut flow.scratch.part);
-    }
+    append_key(flow.slots, flow.texts, step, &each.by, &mut flow.scratch.part)?;
     let bytes = flow.scratch.value.get(parts..).unwrap_or_default();
     let damaged = || ended(step, None, format!("the state of store `{}`: an entry's parts can't be told apart", store.id));
     let place = parts::find(bytes, &flow.scratch.part).ok_or_else(damaged)?;

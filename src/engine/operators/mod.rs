@@ -181,10 +181,7 @@ impl<'r> Flow<'_, 'r> {
     fn state_key(&mut self, step: &Step, by: &'r [Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
-        for part in by {
-            let part = eval::eval(part, self.slots, self.texts).map_err(|it| halt(step, &it, None))?;
-            codec::write_key(&part, &mut self.scratch.key);
-        }
+        append_key(self.slots, self.texts, step, by, &mut self.scratch.key)?;
         self.scratch.hash = Key::of(&self.scratch.key).hash();
         Ok(())
     }
@@ -201,6 +198,15 @@ impl<'r> Flow<'_, 'r> {
     fn write_state(&mut self, store: usize) {
         self.overlay.put_at(store, self.scratch.key(), self.scratch.place, Some(&self.scratch.value));
     }
+}
+
+/// Appends the parts of a key.
+fn append_key<'r>(slots: &[Value<'r>], texts: &'r Texts, step: &Step, by: &'r [Expr], into: &mut Vec<u8>) -> Result<(), Halt> {
+    for part in by {
+        let part = eval::eval(part, slots, texts).map_err(|it| halt(step, &it, None))?;
+        codec::write_key(&part, into);
+    }
+    Ok(())
 }
 
 /// What a fault of an expression makes of the record.
