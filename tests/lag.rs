@@ -237,6 +237,21 @@ fn an_instance_that_leaves_says_so() {
 }
 
 #[test]
+fn an_instance_that_leaves_says_so_too_when_its_workers_were_gone_at_the_last_look() {
+    let mut shop = Shop::open();
+    shop.send(1, 0);
+    shop.work();
+    shop.report(1);
+    assert!(shop.worker.stop());
+    let now = shop.driver.clock.now();
+    shop.reporter.turn(now);
+    assert_eq!(shop.driver.board.lag().len(), 0);
+    shop.reporter.leave(now);
+    let task = &shop.seen(true)[0];
+    assert_eq!((task.status, task.instance.as_deref()), (Some(LagStatus::Stopped), Some("i1")));
+}
+
+#[test]
 fn without_its_topic_the_board_is_told_all_the_same() {
     let mut shop = Shop::open();
     shop.driver.cluster.delete_topic("app-lag");

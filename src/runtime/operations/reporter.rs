@@ -45,6 +45,8 @@ pub struct Reporter {
     peeks: Peeks,
     /// By task.
     histories: BTreeMap<String, History>,
+    /// What the last turn said, and the one before it.
+    said: (Vec<LagReport>, Vec<LagReport>),
     /// What failed, while it does.
     failing: Option<String>,
 }
@@ -77,7 +79,8 @@ impl Reporter {
     /// Of what the workers show on the board.
     #[must_use]
     pub fn new(about: About, plan: Arc<Plan>, board: Arc<Board>, access: Arc<dyn Access>) -> Self {
-        Self { about, plan, board, access, reader: None, writer: None, peeks: Peeks::default(), histories: BTreeMap::new(), failing: None }
+        let (peeks, histories, said) = (Peeks::default(), BTreeMap::new(), <(Vec<_>, Vec<_>)>::default());
+        Self { about, plan, board, access, reader: None, writer: None, peeks, histories, said, failing: None }
     }
 
     /// Reports every `interval` until it is told to stop; then once more, that its tasks are with nobody.
@@ -97,6 +100,7 @@ impl Reporter {
         let shown = self.shown();
         let done = self.look(&shown, now).and_then(|reports| {
             let events: Vec<NewRecord> = reports.iter().map(|it| self.record(it)).collect();
+            self.said.1 = std::mem::replace(&mut self.said.0, reports.clone());
             self.board.put_lag(reports);
             self.write(&events)
         });
@@ -105,7 +109,8 @@ impl Reporter {
 
     /// Says that its tasks are with nobody any more.
     pub fn leave(&mut self, now: Millis) {
-        let left = self.board.lag();
+        // The workers end before they are told of here: the last turn may have met none of their tasks any more.
+        let left = if self.said.0.is_empty() { &self.said.1 } else { &self.said.0 };
         let left = left.iter().map(|it| LagReport { status: LagStatus::Stopped, at: now, ..it.clone() });
         let events: Vec<NewRecord> = left.map(|it| self.record(&it)).collect();
         let done = self.write(&events);
