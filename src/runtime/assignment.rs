@@ -166,6 +166,9 @@ impl Worker {
             if mutant::is(Mutant::NothingForgotten) && open.state == State::Running {
                 continue;
             }
+            if mutant::is(Mutant::UnwrittenForgotten) {
+                open.forget();
+            }
             match open.task.rewind(&mut Disk(&mut *open.store)) {
                 Ok(()) => behind.push(index),
                 Err(error) => failed.push((index, error)),
