@@ -152,11 +152,10 @@ fn commit(task: &mut Task, offset: i64, effects: &mut Effects, output: &mut impl
         black_box((store, key, value));
     })?;
     task.committed(offset);
-    task.overlay.committed();
-    for write in task.overlay.unwritten() {
+    for write in task.overlay.sealed() {
         black_box(write);
     }
-    task.overlay.written();
+    task.overlay.applied();
     Ok(())
 }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mutant::{self, Mutant};
-use super::open_task::{Disk, State};
 use super::ports::GroupEvent;
 use super::status::Change;
-use super::tasks::Source;
+use super::tasks::{Disk, Source, State};
 use super::worker::{Error, Start, Worker};
 use crate::engine::record::{Offset, TopicPartition};
 
@@ -55,9 +54,6 @@ impl Worker {
     }
 
     fn suspend(&mut self) {
-        // Others may have the partitions next; nothing of the transaction is open any more that a failure could tear.
-        self.write_state(|_| true);
-        self.tasks.torn = None;
         self.restore.stop_all(self.log.parts().changelogs);
         self.tasks.unopened.clear();
         self.tasks.sources.clear();
@@ -110,7 +106,7 @@ impl Worker {
         let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
         if partitions.is_empty() {
             for open in self.tasks.iter_mut() {
-                open.task.overlay.discard();
+                open.task.overlay.forget();
             }
             return Ok(());
         }
@@ -160,14 +156,11 @@ impl Worker {
         for (index, open) in self.tasks.iter_mut().enumerate() {
             if matches!(open.state, State::Stopped(_)) || closed.contains(&open.task.id) {
                 // What it did in the transaction that was given up must not come into the next one.
-                open.task.overlay.discard();
+                open.task.overlay.forget();
                 continue;
             }
             if mutant::is(Mutant::NothingForgotten) && open.state == State::Running {
                 continue;
-            }
-            if mutant::is(Mutant::UnwrittenForgotten) {
-                open.forget();
             }
             match open.task.rewind(&mut Disk(&mut *open.store)) {
                 Ok(()) => behind.push(index),

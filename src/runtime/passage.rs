@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::board::{SAMPLE_EVERY, Sample, StepTimes};
-use super::open_task::{Disk, OpenTask, State};
 use super::status::{Change, Report};
-use super::tasks::{Source, Turn};
+use super::tasks::{Disk, OpenTask, Source, State, Turn};
 use crate::engine::operators::{Probe, Stop};
 use crate::engine::pack;
 use crate::engine::record::{Offset, RecordRef};
