@@ -152,10 +152,11 @@ fn commit(task: &mut Task, offset: i64, effects: &mut Effects, output: &mut impl
         black_box((store, key, value));
     })?;
     task.committed(offset);
-    for write in task.overlay.sealed() {
+    task.overlay.committed();
+    for write in task.overlay.unwritten() {
         black_box(write);
     }
-    task.overlay.applied();
+    task.overlay.written();
     Ok(())
 }
 

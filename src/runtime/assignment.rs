@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mutant::{self, Mutant};
+use super::open_task::{Disk, State};
 use super::ports::GroupEvent;
 use super::status::Change;
-use super::tasks::{Disk, Source, State};
+use super::tasks::Source;
 use super::worker::{Error, Start, Worker};
 use crate::engine::record::{Offset, TopicPartition};
 
@@ -54,6 +55,9 @@ impl Worker {
     }
 
     fn suspend(&mut self) {
+        // Others may have the partitions next; nothing of the transaction is open any more that a failure could tear.
+        self.write_state(|_| true);
+        self.tasks.torn = None;
         self.restore.stop_all(self.log.parts().changelogs);
         self.tasks.unopened.clear();
         self.tasks.sources.clear();
@@ -106,7 +110,7 @@ impl Worker {
         let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
         if partitions.is_empty() {
             for open in self.tasks.iter_mut() {
-                open.task.overlay.forget();
+                open.task.overlay.discard();
             }
             return Ok(());
         }
@@ -156,11 +160,14 @@ impl Worker {
         for (index, open) in self.tasks.iter_mut().enumerate() {
             if matches!(open.state, State::Stopped(_)) || closed.contains(&open.task.id) {
                 // What it did in the transaction that was given up must not come into the next one.
-                open.task.overlay.forget();
+                open.task.overlay.discard();
                 continue;
             }
             if mutant::is(Mutant::NothingForgotten) && open.state == State::Running {
                 continue;
+            }
+            if mutant::is(Mutant::UnwrittenForgotten) {
+                open.forget();
             }
             match open.task.rewind(&mut Disk(&mut *open.store)) {
                 Ok(()) => behind.push(index),

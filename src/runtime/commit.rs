@@ -1,16 +1,15 @@
 //! A commit, step by step: what a crash after each step leaves behind is said beside it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::Meter;
 use super::fail_point::{self, fail_point};
 use super::mutant::{self, Mutant};
+use super::open_task::{Disk, OpenTask, State};
 use super::ports::{AfterAbort, Cause, Committed, LogError, OutRecord, Parts, Producer, SendError, StoreError};
 use super::reaction::Reaction;
 use super::status::Change;
-use super::tasks::{Disk, State};
 use super::worker::{Consumed, Error, Transaction, Worker};
 use crate::engine::partition::partition_of;
 use crate::engine::record::{Offset, TopicPartition};
@@ -29,6 +28,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Records sent sooner after a commit meet its markers, which are still being written: the broker refuses the transaction then, and the
 /// client asks again 20 ms later.
 const MARKERS_WAIT: Duration = Duration::from_millis(10);
+/// Committed state is on disk after so long, however much is left to be read.
+const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// More effects than this are not held back for that: there is so much to do that the client's wait is not noticed.
 const HELD_BYTES_MAX: usize = 65_536;
 
@@ -281,41 +282,45 @@ impl Worker {
         }
     }
 
-    /// 4. The writes go to disk, in one batch a task, with the changelog offsets that they correspond to. A crash before: the tail is restored.
+    /// 4. What was done is state from now on. It goes to disk when little is left to be read. Before that, more of it comes soon, and much is
+    ///    written with less work than little: in the order of keys, each is inserted next to the one before, and each once. A crash before:
+    ///    the tail is restored.
     fn apply(&mut self, offsets: &[(TopicPartition, Offset)], ends: &[(TopicPartition, Offset)]) {
-        let report = Arc::clone(&self.report);
-        let (mut lagging, mut damaged) = (Vec::new(), BTreeSet::new());
-        for (index, open) in self.tasks.iter_mut().enumerate() {
+        let now = self.clock.elapsed();
+        for open in self.tasks.iter_mut() {
             if let Some((_, offset)) = offsets.iter().find(|(tp, _)| *tp == open.source) {
                 open.task.committed(*offset);
                 open.reflects = Some(Some(*offset));
             }
-            let end = |changelog: &TopicPartition| ends.iter().find(|(tp, _)| tp == changelog).map(|(_, offset)| *offset);
-            let positions: Vec<_> = open.changelogs.iter().enumerate().filter_map(|(store, it)| end(it).map(|at| (store, at))).collect();
-            let mut writes = open.task.overlay.sealed().peekable();
-            if writes.peek().is_none() {
+            open.committed(ends, now);
+        }
+        let all = self.has_caught_up();
+        self.write_state(|it| all || it.task.overlay.is_full());
+    }
+
+    /// Writes what has waited for long enough.
+    pub(super) fn write_late(&mut self) {
+        let Some(before) = self.clock.elapsed().checked_sub(WRITE_WITHIN) else { return };
+        self.write_state(|it| it.unwritten_since <= before);
+    }
+
+    /// Writes the committed state of tasks to disk, of each in one batch.
+    pub(super) fn write_state(&mut self, due: impl Fn(&OpenTask) -> bool) {
+        let (mut lagging, mut damaged) = (Vec::new(), BTreeSet::new());
+        for (index, open) in self.tasks.iter_mut().enumerate() {
+            // One that restores gets it from its changelog.
+            if open.positions.is_empty() || open.state == State::Restoring || !due(open) {
                 continue;
             }
-            fail_point(fail_point::BEFORE_STORE_WRITE);
-            match open.store.write(&mut writes, &positions) {
-                Ok(()) => {
-                    drop(writes);
-                    open.task.overlay.applied();
+            if let Err(error) = open.write() {
+                // Kafka has it: the store is to read it back from there.
+                (self.report)(&Change::Waiting {
+                    reason: format!("state of {} could not be written, its tail will be restored: {error}", open.task.id),
+                });
+                if matches!(error, StoreError::Damaged(_)) {
+                    damaged.insert(open.task.id.clone());
                 }
-                Err(_) if mutant::is(Mutant::FailedWriteForgotten) => {
-                    drop(writes);
-                    open.task.overlay.applied();
-                }
-                Err(error) => {
-                    // Kafka has it: the store is to read it back from there.
-                    report(&Change::Waiting {
-                        reason: format!("state of {} could not be written, its tail will be restored: {error}", open.task.id),
-                    });
-                    if matches!(error, StoreError::Damaged(_)) {
-                        damaged.insert(open.task.id.clone());
-                    }
-                    lagging.push(index);
-                }
+                lagging.push(index);
             }
         }
         self.tasks.damaged.append(&mut damaged);

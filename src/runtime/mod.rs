@@ -6,6 +6,7 @@ mod closed;
 mod commit;
 pub mod fail_point;
 pub mod mutant;
+pub mod open_task;
 pub mod operations;
 mod passage;
 pub mod ports;

@@ -35,6 +35,7 @@ mutants! {
     PositionFirst "the position of what is restored is noted before it is written",
     TornGoesOn "a transaction is committed of which a part of the work was lost",
     FailedWriteForgotten "a store that could not be written counts as written",
+    UnwrittenForgotten "committed state that is not on disk is dropped with the transaction that is given up",
     Latest "without a committed offset, reading begins at the end",
     DedupOff "copies are not recognised",
     StableEnd "state is restored up to the last stable offset only",

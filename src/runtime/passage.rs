@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::board::{SAMPLE_EVERY, Sample, StepTimes};
+use super::open_task::{Disk, OpenTask, State};
 use super::status::{Change, Report};
-use super::tasks::{Disk, OpenTask, Source, State, Turn};
+use super::tasks::{Source, Turn};
 use crate::engine::operators::{Probe, Stop};
 use crate::engine::pack;
 use crate::engine::record::{Offset, RecordRef};

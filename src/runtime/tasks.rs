@@ -3,86 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::board::{Meter, StepTimes, TaskKey};
+use super::board::{Meter, StepTimes};
 use super::closed::Closed;
 use super::mutant::{self, Mutant};
+use super::open_task::{OpenTask, State};
 use super::passage::{Broken, Passage};
-use super::ports::{Clock, Store, StoreError, Stores, TaskStores};
+use super::ports::{Clock, StoreError, Stores, TaskStores};
 use super::repartition::handover::HandedOver;
 use super::status::{Change, Report};
 use crate::engine::pack;
 use crate::engine::plan::{Operator, Plan};
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
-use crate::engine::state::Committed;
 use crate::engine::task::effects::Effects;
-use crate::engine::task::{Sweep, Tally, Task};
-
-/// The life of a task.
-///
-/// ```text
-///            open            restored            revoked
-///  (closed) ──────▶ Restoring ──────▶ Running ──────────▶ Suspended
-///                      ▲   │             │                   │ given back, nobody wrote since: Running
-///                      │   ▼             ▼                   │ given back, written since: Restoring
-///                      │ Stopped ◀───────┘                   │ not given back: closed
-///                      └─────────────────────────────────────┘
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Its stores lack the tail of the changelogs.
-    Restoring,
-    /// It processes records.
-    Running,
-    /// Its partition is with nobody for now; its stores stay open.
-    Suspended,
-    /// It can't go on, for a reason that a person must look at.
-    Stopped(String),
-}
-
-/// A task and its stores.
-pub struct OpenTask {
-    /// The engine's part.
-    pub task: Task,
-    /// Its store; `None` while it can't be opened.
-    pub store: Box<dyn Store>,
-    /// Where it is in its life.
-    pub state: State,
-    /// Index of its subtopology in the plan.
-    pub subtopology: usize,
-    /// What it reads.
-    pub source: TopicPartition,
-    /// What became of the records of the transaction that is being committed.
-    pub sealed: Tally,
-    /// The changelog partition of each of its stores.
-    pub changelogs: Vec<TopicPartition>,
-    /// The group's committed offset that its stores reflect; `None`: not known, to be restored.
-    pub reflects: Option<Option<Offset>>,
-}
-
-impl State {
-    /// The names of all states.
-    pub const NAMES: [&'static str; 4] = ["restoring", "running", "suspended", "stopped"];
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Restoring => "restoring",
-            Self::Running => "running",
-            Self::Suspended => "suspended",
-            Self::Stopped(_) => "stopped",
-        }
-    }
-}
-
-impl OpenTask {
-    /// Which task of the plan it is.
-    #[must_use]
-    pub fn key(&self) -> TaskKey {
-        (self.subtopology, self.source.partition)
-    }
-}
+use crate::engine::task::{Tally, Task};
 
 /// What is the same for all records of a turn of the loop.
 pub struct Turn<'t> {
@@ -159,21 +94,6 @@ impl Source {
     /// About how many records are to be processed up to this end.
     pub(super) fn behind(&self, end: Offset) -> usize {
         usize::try_from(end - self.next).unwrap_or(0).saturating_mul(self.packed)
-    }
-}
-
-/// A task's store as the engine sees it.
-pub struct Disk<'s>(pub &'s mut dyn Store);
-
-impl Committed for Disk<'_> {
-    fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
-        self.0.get(store, key, value)
-    }
-}
-
-impl Sweep for Disk<'_> {
-    fn scan(&mut self, store: usize, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
-        self.0.scan(store, from, entry)
     }
 }
 
@@ -319,7 +239,8 @@ impl Tasks {
             report(&Change::Created { task: task.id.clone() });
             let changelogs = plan.stores.iter().map(|it| TopicPartition { topic: it.changelog, partition: source.partition }).collect();
             let (state, sealed) = (State::Restoring, Tally::default());
-            self.open.push(OpenTask { task, store, state, subtopology, source, sealed, changelogs, reflects: None });
+            let (reflects, positions, unwritten_since) = (None, BTreeMap::new(), Duration::ZERO);
+            self.open.push(OpenTask { task, store, state, subtopology, source, sealed, changelogs, reflects, positions, unwritten_since });
             opened += 1;
         }
         self.index();
@@ -334,7 +255,7 @@ impl Tasks {
         let partitions = &self.partitions;
         let Some(open) = self.open.get_mut(index) else { return Ok(()) };
         let of = |topic: TopicId| partitions.get(usize::from(topic.0)).copied().unwrap_or(0);
-        open.task.overlay.forget();
+        open.forget();
         open.state = State::Restoring;
         open.reflects = None;
         // The old handle holds the files' lock: it goes first.
@@ -353,7 +274,7 @@ impl Tasks {
                 kept.push(open);
                 continue;
             }
-            if let Err(error) = open.store.flush() {
+            if let Err(error) = open.write().and_then(|()| open.store.flush()) {
                 report(&Change::Waiting {
                     reason: format!("state of {} could not be flushed, its tail will be restored: {error}", open.task.id),
                 });

@@ -227,7 +227,8 @@ impl Worker {
     /// # Errors
     /// When the worker can't go on; a new one may.
     pub fn round(&mut self) -> Result<(), Error> {
-        self.settle()?; //                        1. A commit that has ended: its state goes to disk.
+        self.settle()?; //                        1. A commit that has ended: what was done is state, and goes to disk.
+        self.write_late(); //                        What of it has waited for more.
         self.arrange_hand_over()?; //                Who alone writes and reads a repartition topic need not read it.
         self.hold_back()?; //                        Input waits for what it became before.
         let event = self.poll()?; //              2. Records go through their tasks; effects pile up.
@@ -382,7 +383,7 @@ impl Worker {
             report(&Change::Stopped { task: of.task_id(partition.partition), reason: reason.to_owned() });
         }
         for open in self.tasks.iter_mut().filter(|it| it.source == partition) {
-            open.state = super::tasks::State::Stopped(reason.to_owned());
+            open.state = super::open_task::State::Stopped(reason.to_owned());
         }
         // It may be that nothing can be paused any more, which is as good.
         drop(self.log.parts().consumer.pause(&[partition]));

@@ -8,8 +8,8 @@ use super::random::Random;
 use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::engine::plan::{Plan, StoreKind, Subtopology};
 use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::runtime::open_task::State;
 use crate::runtime::operations::access::StateReader as _;
-use crate::runtime::tasks::State;
 
 /// What was read of stores while everything went wrong (S4).
 #[derive(Debug, Default)]

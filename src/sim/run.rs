@@ -20,8 +20,8 @@ use crate::adapters::memory::cluster::Cluster;
 use crate::adapters::memory::partition::{Content, Tombstones};
 use crate::engine::plan::{Plan, Role};
 use crate::engine::record::{Millis, TopicId, TopicPartition};
+use crate::runtime::open_task::State;
 use crate::runtime::ports::Clock;
-use crate::runtime::tasks::State;
 use crate::runtime::worker::{Limits, Start, Worker};
 
 /// A member of the group that is not heard of for so long is expelled.

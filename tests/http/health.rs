@@ -1,6 +1,6 @@
 //! Probes: what makes an instance unready, and what makes it dead.
 
-use goyt::runtime::tasks::State;
+use goyt::runtime::open_task::State;
 
 use super::site::{NOW, Site};
 use super::wait;

@@ -14,7 +14,7 @@ use goyt::engine::record::TopicPartition;
 use goyt::engine::task::Outcomes;
 use goyt::engine::topology::{Sources, plan};
 use goyt::runtime::board::{Board, Picture, SourcePicture, TaskPicture, TopicCounts, Totals, Waiting};
-use goyt::runtime::tasks::State;
+use goyt::runtime::open_task::State;
 use goyt::runtime::worker::Worker;
 
 pub const NOW: i64 = 1_800_000_000_000;

@@ -280,6 +280,57 @@ fn a_commit_comes_early_when_little_is_left_to_be_read() {
     assert!(committed_after(0, 10) > Some(200), "little is left to be read");
 }
 
+#[test]
+fn committed_state_goes_to_disk_when_little_is_left_to_be_read_and_else_within_a_second() {
+    let driver = TopologyDriver::new(counting(), 1, NOW);
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    let on_disk = || driver.stores.entries("counting.in_0", "dedup").map_or(0, |it| it.len());
+    send(&driver, event(0, "a", 1));
+    driver.run_until_idle(&mut worker).unwrap();
+    assert_eq!(on_disk(), 3, "the id, its page and the stream time");
+    // A round takes 100 records.
+    (1..400).for_each(|id| send(&driver, event(id, "a", 1)));
+    let committed = |worker: &Worker| worker.tasks().sources.iter().find(|(tp, _)| tp.topic == TopicId(0)).and_then(|(_, it)| it.committed);
+    while committed(&worker) == Some(1) {
+        worker.round().unwrap();
+    }
+    assert_eq!((committed(&worker), on_disk()), (Some(101), 3), "much is left to be read");
+    driver.clock.advance(std::time::Duration::from_secs(1));
+    worker.round().unwrap();
+    assert_eq!(on_disk(), 3 + 101, "a hundred ids and another page");
+    driver.run_until_idle(&mut worker).unwrap();
+    assert!(on_disk() > 400, "little is left to be read");
+}
+
+#[test]
+fn committed_state_that_is_not_on_disk_is_written_at_a_stop_and_restored_behind_a_crash() {
+    for crash in [false, true] {
+        let driver = TopologyDriver::new(counting(), 1, NOW);
+        let mut worker = driver.worker("w");
+        worker.join().unwrap();
+        driver.run_until_idle(&mut worker).unwrap();
+        (0..400).for_each(|id| send(&driver, event(id, "a", 1)));
+        while driver.board.totals().commits == 0 {
+            worker.round().unwrap();
+        }
+        if crash {
+            drop(worker);
+        } else {
+            worker.stop();
+        }
+        let before = driver.changes().len();
+        let mut worker = driver.worker("w");
+        worker.join().unwrap();
+        driver.run_until_idle(&mut worker).unwrap();
+        let sums: Vec<String> = (1..=400).map(|sum| format!("a={sum}")).collect();
+        assert_eq!(values(&driver, "out").len(), sums.len());
+        assert!(sums.iter().all(|it| values(&driver, "out").contains(it)));
+        let restored = driver.changes()[before..].iter().any(|it| matches!(it, Change::Restored { read, .. } if *read != 0));
+        assert_eq!(restored, crash);
+    }
+}
+
 /// Rounds without time passing, but for what a commit needs.
 fn rounds(driver: &TopologyDriver, worker: &mut Worker, count: usize) {
     for _ in 0..count {

@@ -7,8 +7,8 @@ use goyt::adapters::memory::partition::Content;
 use goyt::engine::pack::{self, Pack};
 use goyt::engine::plan::{Decode, Plan};
 use goyt::engine::record::TopicId;
+use goyt::runtime::open_task::State;
 use goyt::runtime::status::Change;
-use goyt::runtime::tasks::State;
 
 use super::{NOW, counting, event, rounds, send, values};
 

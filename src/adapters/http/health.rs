@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::adapters::http::served::Served;
 use crate::engine::record::Millis;
 use crate::runtime::board::Picture;
-use crate::runtime::tasks;
+use crate::runtime::open_task;
 
 /// A loop that has not turned for so long hangs. All its waits for Kafka together are shorter, so a broker that is away is no reason.
 pub(super) const LIVE_WITHIN: Duration = Duration::from_secs(180);
@@ -85,12 +85,12 @@ fn assigned(workers: usize, pictures: &[Arc<Picture>]) -> Check {
 fn tasks_run(pictures: &[Arc<Picture>]) -> Check {
     let tasks = || pictures.iter().flat_map(|it| &it.tasks);
     let kept = tasks().find_map(|task| match &task.state {
-        tasks::State::Running => None,
-        tasks::State::Restoring => Some(format!("{} restores its state", task.id)),
-        tasks::State::Suspended => Some(format!("{} waits for the group", task.id)),
-        tasks::State::Stopped(reason) => Some(format!("{} stopped: {reason}", task.id)),
+        open_task::State::Running => None,
+        open_task::State::Restoring => Some(format!("{} restores its state", task.id)),
+        open_task::State::Suspended => Some(format!("{} waits for the group", task.id)),
+        open_task::State::Stopped(reason) => Some(format!("{} stopped: {reason}", task.id)),
     });
-    let running = tasks().filter(|it| it.state == tasks::State::Running).count();
+    let running = tasks().filter(|it| it.state == open_task::State::Running).count();
     let counted = format!("{running} of {} tasks run", tasks().count());
     match kept {
         None => Check::new("tasks", true, counted),

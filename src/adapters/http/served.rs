@@ -11,9 +11,9 @@ use crate::adapters::http::peers::Peers;
 use crate::adapters::http::problem::Problem;
 use crate::adapters::http::view::View;
 use crate::engine::record::Millis;
+use crate::runtime::open_task;
 use crate::runtime::operations::access::TopicReader;
 use crate::runtime::ports::LogError;
-use crate::runtime::tasks;
 
 /// The most reads of state at a time.
 const STATE_READS: usize = 4;
@@ -49,7 +49,7 @@ impl Served {
     }
 
     /// Where a task of this instance is in its life; `None`: it is not here.
-    pub(super) fn state(&self, task: &str) -> Option<tasks::State> {
+    pub(super) fn state(&self, task: &str) -> Option<open_task::State> {
         let pictures = self.view.board.pictures();
         pictures.iter().flat_map(|it| &it.tasks).find(|it| it.id == task).map(|it| it.state.clone())
     }

@@ -14,10 +14,10 @@ use crate::adapters::http::problem::Problem;
 use crate::adapters::http::served::{Asked, Served};
 use crate::engine::plan::StoreKind;
 use crate::engine::record::Millis;
+use crate::runtime::open_task;
 use crate::runtime::operations::lag::LagReport;
 use crate::runtime::operations::queries::{self, Entry, Mistake, Page, Store, keys};
 use crate::runtime::ports::StoreError;
-use crate::runtime::tasks;
 
 /// Where stores are.
 const PATH: &str = "/api/v1/stores/";
@@ -219,7 +219,7 @@ fn find(served: &Served, name: &str, text: &str, redirected: bool) -> Result<Ans
             let mut missing = Vec::new();
             for task in (0..partitions).map(|it| store.task(it)) {
                 match served.state(&task) {
-                    Some(tasks::State::Running) => {
+                    Some(open_task::State::Running) => {
                         if let Some(found) = read(served, store, &task, &key)? {
                             return Ok(Answer::Found(found));
                         }
@@ -245,12 +245,12 @@ fn read(served: &Served, store: Store<'_>, task: &str, key: &[u8]) -> Result<Opt
 }
 
 /// Only the state of a task that runs is complete.
-fn running(task: &str, state: &tasks::State) -> Result<(), Problem> {
+fn running(task: &str, state: &open_task::State) -> Result<(), Problem> {
     let state = match state {
-        tasks::State::Running => return Ok(()),
-        tasks::State::Restoring => "is restoring its state",
-        tasks::State::Suspended => "is being given to an instance",
-        tasks::State::Stopped(_) => "has stopped; /api/v1/tasks says why",
+        open_task::State::Running => return Ok(()),
+        open_task::State::Restoring => "is restoring its state",
+        open_task::State::Suspended => "is being given to an instance",
+        open_task::State::Stopped(_) => "has stopped; /api/v1/tasks says why",
     };
     Err(Problem::unavailable(format!("task {task} {state}")))
 }

@@ -11,7 +11,7 @@ use crate::adapters::http::view::View;
 use crate::engine::record::Offset;
 use crate::engine::task::Outcomes;
 use crate::runtime::board::{Picture, SourcePicture, TaskPicture, TopicCounts};
-use crate::runtime::tasks;
+use crate::runtime::open_task;
 
 /// The tasks of this instance.
 #[derive(Debug, Serialize)]
@@ -96,12 +96,12 @@ fn task(view: &View, picture: &Picture, task: &TaskPicture) -> Task {
     }
 }
 
-fn state(state: &tasks::State) -> (&'static str, Option<&str>) {
+fn state(state: &open_task::State) -> (&'static str, Option<&str>) {
     match state {
-        tasks::State::Restoring => ("restoring", None),
-        tasks::State::Running => ("running", None),
-        tasks::State::Suspended => ("suspended", None),
-        tasks::State::Stopped(reason) => ("stopped", Some(reason)),
+        open_task::State::Restoring => ("restoring", None),
+        open_task::State::Running => ("running", None),
+        open_task::State::Suspended => ("suspended", None),
+        open_task::State::Stopped(reason) => ("stopped", Some(reason)),
     }
 }
 

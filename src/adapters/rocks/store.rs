@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocksdb::perf::{PerfStatsLevel, set_perf_stats};
 use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode, WriteBatch};
 
 use crate::adapters::rocks::directory::{Directory, Entered, failed};
@@ -90,6 +91,9 @@ impl RocksStore {
         let prepared = prepare(&entered.path, &Manifest::of(task));
         let found = prepared.and_then(|()| open_database(&entered.path, &resources, &names));
         let db = Arc::new(found.map_err(|error| noted(error, &entered.path))?);
+        // For the thread that opens it, which reads and writes it, too: RocksDB counts what it does, each comparison of two keys among it,
+        // and nobody asks.
+        set_perf_stats(PerfStatsLevel::Disable);
         let shared = opened.add(task.task, &entered.path, Arc::clone(&db));
         let (task, ingestion, was_full) = (task.task.to_owned(), None, false);
         Ok(Self { db: Some(db), names, resources, task, opened, shared, ingestion, was_full, entered })

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  open                   of the open Kafka transaction; dropped when it is aborted. Writes of a record that fails are taken back
-//!  sealed                 of the transaction that is being committed; go to the store on disk when it is
-//!  recent                 committed, in memory, bounded
+//!  sealed                 of the transaction that is being committed
+//!  unwritten              committed; go to the store on disk when there are many, or little else is to be done
+//!  recent                 committed and on disk, in memory, bounded
 //!  the store on disk
 //! ```
 
@@ -16,12 +17,15 @@ use crate::engine::bytes;
 pub struct Overlay {
     stores: Vec<View>,
     undo: Undo,
+    /// Of what is not written.
+    limit_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct View {
     open: Entries,
     sealed: Entries,
+    unwritten: Entries,
     recent: Recent,
 }
 
@@ -37,6 +41,9 @@ struct Recent {
 /// something is written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place(Option<usize>);
+
+/// What is not written may be such a part of the memory for entries, where there are recent ones, too.
+const UNWRITTEN_PART: usize = 4;
 
 /// Where bytes begin and end.
 type Span = (usize, usize);
@@ -60,15 +67,15 @@ enum Before {
 }
 
 impl Overlay {
-    /// For stores of which the given ones keep recent entries in memory, within `cache_bytes` together.
+    /// For stores of which the given ones keep recent entries in memory. These, and what is not written, have `cache_bytes` together.
     #[must_use]
     pub fn new(cached: &[bool], cache_bytes: usize) -> Self {
-        let sharing = cached.iter().filter(|it| **it).count().max(1);
-        let view = |it: &bool| View {
-            recent: Recent { limit_bytes: if *it { cache_bytes / sharing / 2 } else { 0 }, ..Recent::default() },
-            ..View::default()
-        };
-        Self { stores: cached.iter().map(view).collect(), undo: Undo::default() }
+        let sharing = cached.iter().filter(|it| **it).count();
+        let limit_bytes = if sharing == 0 { cache_bytes } else { cache_bytes / UNWRITTEN_PART };
+        let of_each = (cache_bytes - limit_bytes) / sharing.max(1);
+        let view =
+            |it: &bool| View { recent: Recent { limit_bytes: if *it { of_each / 2 } else { 0 }, ..Recent::default() }, ..View::default() };
+        Self { stores: cached.iter().map(view).collect(), undo: Undo::default(), limit_bytes }
     }
 
     /// Reads a key; whether there is a value.
@@ -144,7 +151,7 @@ impl Overlay {
     }
 
     /// What the open transaction wrote to a store.
-    pub fn written(&self, store: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    pub fn open(&self, store: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         self.stores.get(store).into_iter().flat_map(|it| it.open.iter().map(|(key, value)| (key.bytes(), value)))
     }
 
@@ -159,20 +166,49 @@ impl Overlay {
         }
     }
 
-    /// The sealed writes, for the store on disk.
+    /// The sealed writes.
     pub fn sealed(&self) -> impl Iterator<Item = (usize, &[u8], Option<&[u8]>)> {
-        let stores = self.stores.iter().enumerate();
-        stores.flat_map(|(store, view)| view.sealed.iter().map(move |(key, value)| (store, key.bytes(), value)))
+        self.all(|it| &it.sealed)
     }
 
-    /// The sealed writes are on disk.
-    pub fn applied(&mut self) {
-        for View { sealed, recent, .. } in &mut self.stores {
+    /// The sealed writes are committed: the last one of each key is to be written to the store on disk.
+    pub fn committed(&mut self) {
+        for View { sealed, unwritten, .. } in &mut self.stores {
+            if unwritten.is_empty() {
+                std::mem::swap(sealed, unwritten);
+                continue;
+            }
             for (key, value) in sealed.iter() {
-                recent.insert(key, value);
+                unwritten.put(key, value);
             }
             sealed.clear();
         }
+    }
+
+    /// What is committed and not on disk.
+    pub fn unwritten(&self) -> impl Iterator<Item = (usize, &[u8], Option<&[u8]>)> {
+        self.all(|it| &it.unwritten)
+    }
+
+    /// Whether it is as much as may wait in memory.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.limit_bytes <= self.stores.iter().map(|it| it.unwritten.size()).sum()
+    }
+
+    /// All that is committed is on disk.
+    pub fn written(&mut self) {
+        for View { unwritten, recent, .. } in &mut self.stores {
+            for (key, value) in unwritten.iter() {
+                recent.insert(key, value);
+            }
+            unwritten.clear();
+        }
+    }
+
+    fn all<'v>(&'v self, entries: impl Fn(&'v View) -> &'v Entries) -> impl Iterator<Item = (usize, &'v [u8], Option<&'v [u8]>)> {
+        let stores = self.stores.iter().enumerate();
+        stores.flat_map(move |(store, view)| entries(view).iter().map(move |(key, value)| (store, key.bytes(), value)))
     }
 
     /// Nothing of what is not committed will be: all of it is dropped.
@@ -184,10 +220,11 @@ impl Overlay {
         }
     }
 
-    /// What is in memory of the committed state may be out of date, since the store was restored.
+    /// What is in memory of the committed state counts no more: the store is to be restored, from what is on disk.
     pub fn forget(&mut self) {
         self.discard();
         for view in &mut self.stores {
+            view.unwritten.clear();
             view.recent.young.clear();
             view.recent.old.clear();
         }
@@ -197,7 +234,7 @@ impl Overlay {
 impl View {
     /// Reads a key that is not in the open transaction; whether there is a value.
     fn get(&mut self, committed: &mut dyn Committed, store: usize, key: Key<'_>, value: &mut Vec<u8>) -> Result<bool, StoreError> {
-        for entries in [&self.sealed, &self.recent.young] {
+        for entries in [&self.sealed, &self.unwritten, &self.recent.young] {
             if let Some(found) = entries.get(key) {
                 return Ok(copy(found, value));
             }
@@ -321,7 +358,7 @@ mod tests {
         overlay.keep_record();
         overlay.seal(|_, _, _| {});
         disk.0.insert(b"a".to_vec(), b"1".to_vec());
-        overlay.applied();
+        overlay.committed();
         overlay.put(0, Key::of(b"a"), None);
         overlay.keep_record();
         assert_eq!(get(&mut overlay, &mut disk, b"a"), None);
@@ -352,8 +389,29 @@ mod tests {
         overlay.keep_record();
         let sealed: Vec<_> = overlay.sealed().map(|(_, key, value)| (key.to_vec(), value.unwrap().to_vec())).collect();
         assert_eq!(sealed, [(b"a".to_vec(), b"1".to_vec())]);
-        overlay.applied();
+        overlay.committed();
         assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"2".to_vec()));
+    }
+
+    #[test]
+    fn what_is_committed_waits_to_be_written_and_each_key_is_written_once() {
+        let (mut overlay, mut disk) = (Overlay::new(&[true], 1000), Disk::default());
+        for (key, value) in [(b"a", b"1"), (b"b", b"1"), (b"a", b"2")] {
+            overlay.put(0, Key::of(key), Some(value));
+            overlay.keep_record();
+            overlay.seal(|_, _, _| {});
+            overlay.committed();
+        }
+        overlay.put(0, Key::of(b"a"), Some(b"3"));
+        overlay.keep_record();
+        overlay.discard();
+        assert_eq!(get(&mut overlay, &mut disk, b"a"), Some(b"2".to_vec()), "an aborted transaction leaves it");
+        for (_, key, value) in overlay.unwritten() {
+            assert_eq!(disk.0.insert(key.to_vec(), value.unwrap().to_vec()), None);
+        }
+        overlay.written();
+        assert_eq!((disk.0[&b"a"[..]].as_slice(), disk.0[&b"b"[..]].as_slice()), (&b"2"[..], &b"1"[..]));
+        assert_eq!((overlay.unwritten().count(), get(&mut overlay, &mut disk, b"a")), (0, Some(b"2".to_vec())));
     }
 
     #[test]

@@ -277,7 +277,7 @@ impl Task {
 
     /// Packs the ids that the transaction saw first, for the changelog.
     fn pack(&mut self, store: usize, window_ms: i64) {
-        let pages = dedup_pages::pack(self.overlay.written(store), window_ms, self.position.unwrap_or_default());
+        let pages = dedup_pages::pack(self.overlay.open(store), window_ms, self.position.unwrap_or_default());
         for page in pages {
             // Ids that were in time when they were seen may have expired within the transaction: their page is before others that are swept.
             if let Some(swept) = self.swept.get_mut(store).filter(|it| page.key < **it) {

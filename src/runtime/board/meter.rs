@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::totals::{TaskKey, TopicCounts, Totals, WAITS};
 use crate::engine::record::{Millis, TopicId};
 use crate::engine::task::Tally;
-use crate::runtime::tasks::State;
+use crate::runtime::open_task::State;
 use crate::telemetry::histogram::Histogram;
 
 /// What a worker counts.

@@ -70,7 +70,7 @@ pub struct TaskPicture {
     /// What it reads.
     pub source: TopicPartition,
     /// Where it is in its life.
-    pub state: super::tasks::State,
+    pub state: super::open_task::State,
     /// While it restores: (offsets gone through, of so many).
     pub restored: Option<(Offset, Offset)>,
     /// What became of its records, as far as they are committed, since the worker's start.

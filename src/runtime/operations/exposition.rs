@@ -7,7 +7,7 @@ use super::lag::LagStatus;
 use crate::engine::plan::{Plan, Role, Subtopology};
 use crate::engine::record::TopicId;
 use crate::runtime::board::{Board, Picture, TaskKey, TaskPicture, Totals};
-use crate::runtime::tasks::State;
+use crate::runtime::open_task::State;
 use crate::telemetry::families::Families;
 use crate::telemetry::metrics as m;
 

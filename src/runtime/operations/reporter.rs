@@ -14,8 +14,8 @@ use super::lag::{LagReport, LagStatus, topic};
 use crate::engine::plan::Plan;
 use crate::engine::record::{Millis, Offset};
 use crate::runtime::board::Board;
+use crate::runtime::open_task::State;
 use crate::runtime::ports::{Clock, LogError};
-use crate::runtime::tasks::State;
 
 /// How often a pause looks for the order to stop.
 const PAUSE_STEP: Duration = Duration::from_millis(20);

@@ -11,10 +11,10 @@ use crate::engine::plan::StoreKind;
 use crate::engine::protocol::recovery::{self, Recovery};
 use crate::engine::record::{Offset, TopicPartition};
 use crate::runtime::mutant::{self, Mutant};
+use crate::runtime::open_task::{Disk, OpenTask, State};
 use crate::runtime::ports::{Changelogs, LogError, StoreError};
 use crate::runtime::reaction::Reaction;
 use crate::runtime::status::Change;
-use crate::runtime::tasks::{Disk, OpenTask, State};
 use crate::runtime::worker::{Error, Worker};
 use bulk::Bulk;
 
@@ -229,7 +229,7 @@ impl Worker {
         let changelogs = open.changelogs.clone();
         let names = open.task.plan.stores.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
         let stored = open.store.positions()?;
-        open.task.overlay.forget();
+        open.forget();
         open.state = State::Restoring;
         let mut progress = Progress { started: now, told: now, ..Progress::default() };
         let (mut starts, mut why) = (Vec::new(), None);

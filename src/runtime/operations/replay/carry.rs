@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::shadow::Shadow;
 use super::{Error, Phase, Progress, Site};
 use crate::engine::record::{Offset, TopicPartition};
-use crate::runtime::tasks::State;
+use crate::runtime::open_task::State;
 use crate::runtime::worker::{Limits, Worker};
 
 /// Workers that may fail and be started again.
