@@ -167,7 +167,7 @@ impl Worker {
                 continue;
             }
             if mutant::is(Mutant::UnwrittenForgotten) {
-                open.forget();
+                open.task.overlay.forget();
             }
             match open.task.rewind(&mut Disk(&mut *open.store)) {
                 Ok(()) => behind.push(index),

@@ -288,11 +288,8 @@ impl Worker {
     fn apply(&mut self, offsets: &[(TopicPartition, Offset)], ends: &[(TopicPartition, Offset)]) {
         let now = self.clock.elapsed();
         for open in self.tasks.iter_mut() {
-            if let Some((_, offset)) = offsets.iter().find(|(tp, _)| *tp == open.source) {
-                open.task.committed(*offset);
-                open.reflects = Some(Some(*offset));
-            }
-            open.committed(ends, now);
+            let offset = offsets.iter().find(|(tp, _)| *tp == open.source).map(|it| it.1);
+            open.committed(offset, ends, now);
         }
         let all = self.has_caught_up();
         self.write_state(|it| all || it.task.overlay.is_full());
@@ -308,8 +305,7 @@ impl Worker {
     pub(super) fn write_state(&mut self, due: impl Fn(&OpenTask) -> bool) {
         let (mut lagging, mut damaged) = (Vec::new(), BTreeSet::new());
         for (index, open) in self.tasks.iter_mut().enumerate() {
-            // One that restores gets it from its changelog.
-            if open.positions.is_empty() || open.state == State::Restoring || !due(open) {
+            if open.positions.is_empty() || !due(open) {
                 continue;
             }
             if let Err(error) = open.write() {

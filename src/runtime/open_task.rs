@@ -80,8 +80,18 @@ impl OpenTask {
         (self.subtopology, self.source.partition)
     }
 
-    /// What it did is committed, and its changelogs end there: its state is to be written.
-    pub(super) fn committed(&mut self, ends: &[(TopicPartition, Offset)], now: Duration) {
+    /// What it did is committed, up to `offset` of its source, and its changelogs end there: its state is to be written.
+    pub(super) fn committed(&mut self, offset: Option<Offset>, ends: &[(TopicPartition, Offset)], now: Duration) {
+        if let Some(offset) = offset {
+            self.task.committed(offset);
+        }
+        if self.state == State::Restoring {
+            // It lacks what it did: since its commit began, its state failed. It gets it from its changelogs.
+            return;
+        }
+        if offset.is_some() {
+            self.reflects = Some(offset);
+        }
         if self.positions.is_empty() {
             self.unwritten_since = now;
         }
@@ -90,8 +100,10 @@ impl OpenTask {
         self.task.overlay.committed();
     }
 
-    /// Its state is to be restored, from what is on disk.
+    /// Its state is to be restored, from what is on disk: nothing else of it counts any more.
     pub(super) fn forget(&mut self) {
+        self.state = State::Restoring;
+        self.reflects = None;
         self.positions.clear();
         self.task.overlay.forget();
     }

@@ -256,8 +256,6 @@ impl Tasks {
         let Some(open) = self.open.get_mut(index) else { return Ok(()) };
         let of = |topic: TopicId| partitions.get(usize::from(topic.0)).copied().unwrap_or(0);
         open.forget();
-        open.state = State::Restoring;
-        open.reflects = None;
         // The old handle holds the files' lock: it goes first.
         open.store = Box::new(Closed);
         let identity = TaskStores { task: &open.task.id, plan: &open.task.plan, partitions: of(open.source.topic) };

@@ -15,7 +15,7 @@ use crate::runtime::open_task::{Disk, OpenTask, State};
 use crate::runtime::ports::{Changelogs, LogError, StoreError};
 use crate::runtime::reaction::Reaction;
 use crate::runtime::status::Change;
-use crate::runtime::worker::{Error, Worker};
+use crate::runtime::worker::{Error, Transaction, Worker};
 use bulk::Bulk;
 
 /// What a worker is restoring.
@@ -230,7 +230,6 @@ impl Worker {
         let names = open.task.plan.stores.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
         let stored = open.store.positions()?;
         open.forget();
-        open.state = State::Restoring;
         let mut progress = Progress { started: now, told: now, ..Progress::default() };
         let (mut starts, mut why) = (Vec::new(), None);
         for (store, changelog) in changelogs.iter().enumerate() {
@@ -325,8 +324,7 @@ impl Worker {
         let Self { tasks: all, restore, log, .. } = self;
         for index in tasks {
             let Some(open) = all.get_mut(*index) else { continue };
-            open.state = State::Restoring;
-            open.reflects = None;
+            open.forget();
             // Its store may be gone: what is read of a tail meanwhile would be all that a new one has.
             restore.stop_task(&open.task.id, log.parts().changelogs);
             restore.again.insert(open.task.id.clone(), due);
@@ -336,7 +334,8 @@ impl Worker {
     pub(in crate::runtime) fn restore_due(&mut self) -> Result<(), Error> {
         let now = self.clock.elapsed();
         let due: BTreeSet<String> = self.restore.again.iter().filter(|(_, at)| **at <= now).map(|(task, _)| task.clone()).collect();
-        if due.is_empty() {
+        if due.is_empty() || matches!(self.transaction, Transaction::Committing(..)) {
+            // What is being committed may not be in the changelogs yet, and would be missed.
             return Ok(());
         }
         self.restore.again.retain(|task, _| !due.contains(task));
