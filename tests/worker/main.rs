@@ -291,7 +291,6 @@ fn committed_state_goes_to_disk_when_little_is_left_to_be_read_and_else_within_a
     assert_eq!(on_disk(), 3, "the id, its page and the stream time");
     // A round takes 100 records.
     (1..400).for_each(|id| send(&driver, event(id, "a", 1)));
-    let committed = |worker: &Worker| worker.tasks().sources.iter().find(|(tp, _)| tp.topic == TopicId(0)).and_then(|(_, it)| it.committed);
     while committed(&worker) == Some(1) {
         worker.round().unwrap();
     }
@@ -311,7 +310,7 @@ fn committed_state_that_is_not_on_disk_is_written_at_a_stop_and_restored_behind_
         worker.join().unwrap();
         driver.run_until_idle(&mut worker).unwrap();
         (0..400).for_each(|id| send(&driver, event(id, "a", 1)));
-        while driver.board.totals().commits == 0 {
+        while committed(&worker).is_none() {
             worker.round().unwrap();
         }
         if crash {
@@ -329,6 +328,11 @@ fn committed_state_that_is_not_on_disk_is_written_at_a_stop_and_restored_behind_
         let restored = driver.changes()[before..].iter().any(|it| matches!(it, Change::Restored { read, .. } if *read != 0));
         assert_eq!(restored, crash);
     }
+}
+
+/// The group's offset of the input.
+fn committed(worker: &Worker) -> Option<i64> {
+    worker.tasks().sources.iter().find(|(tp, _)| tp.topic == TopicId(0)).and_then(|(_, it)| it.committed)
 }
 
 /// Rounds without time passing, but for what a commit needs.
