@@ -88,6 +88,7 @@ impl<'r> Filling<'_, 'r> {
             // Producers write fields in one order: the one that is expected is looked for as it is commonly written.
             let index = match schema.properties.get(expected) {
                 Some(it) if self.json.lead(before, &it.lead) => expected,
+                None if self.json.closes() => break,
                 _ => match self.key(schema, before, &path)? {
                     Key::Known(index) => index,
                     Key::Unknown => {

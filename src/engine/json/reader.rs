@@ -93,6 +93,14 @@ impl<'r> Reader<'r> {
         false
     }
 
+    /// Within an object, behind a field: takes the object's end, when it comes right here.
+    #[inline]
+    pub(super) fn closes(&mut self) -> bool {
+        let [b'}', rest @ ..] = self.rest else { return false };
+        self.rest = rest;
+        true
+    }
+
     /// Takes a string.
     pub(super) fn string(&mut self) -> Result<Cow<'r, str>, Unreadable> {
         if self.peek() != Some(b'"') {

@@ -190,6 +190,12 @@ impl Overlay {
         self.all(|it| &it.unwritten)
     }
 
+    /// Whether there is any of a store.
+    #[must_use]
+    pub fn has_unwritten(&self, store: usize) -> bool {
+        self.stores.get(store).is_some_and(|it| !it.unwritten.is_empty())
+    }
+
     /// Whether it is as much as may wait in memory.
     #[must_use]
     pub fn is_full(&self) -> bool {

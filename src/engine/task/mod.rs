@@ -52,8 +52,8 @@ pub struct Task {
     scratch: Scratch,
 }
 
-/// A commit sweeps pages until they have so many bytes: some 10,000 ids.
-const SWEEP_BYTES: usize = 256 << 10;
+/// A commit sweeps pages until they have so many bytes: some 40,000 ids. With much to do there is one that does in a second.
+const SWEEP_BYTES: usize = 1 << 20;
 
 impl Task {
     /// A task without state in memory.
@@ -255,7 +255,7 @@ impl Task {
         let plan = Arc::clone(&self.plan);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {
-                self.pack(store, window_ms);
+                self.pack(store, window_ms, committed)?;
                 self.sweep(store, window_ms, committed)?;
                 if self.logged_stream_time < self.stream_time {
                     let mut time = Vec::new();
@@ -276,22 +276,45 @@ impl Task {
     }
 
     /// Packs the ids that the transaction saw first, for the changelog.
-    fn pack(&mut self, store: usize, window_ms: i64) {
-        let pages = dedup_pages::pack(self.overlay.open(store), window_ms, self.position.unwrap_or_default());
-        for page in pages {
-            // Ids that were in time when they were seen may have expired within the transaction: their page is before others that are swept.
-            if let Some(swept) = self.swept.get_mut(store).filter(|it| page.key < **it) {
-                swept.clone_from(&page.key);
+    fn pack(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
+        let oldest = self.stream_time.saturating_sub(window_ms);
+        for page in dedup_pages::pack(self.overlay.open(store), window_ms, self.position.unwrap_or_default()) {
+            if dedup_keys::newest_of(&page.key).is_some_and(|newest| newest < oldest) {
+                // In time when they were seen, they have all expired within the transaction. Their page would be among those swept already.
+                self.forget_ids(store, &page.key, &page.value, committed)?;
+            } else {
+                self.overlay.put(store, Key::of(&page.key), Some(&page.value));
             }
-            self.overlay.put(store, Key::of(&page.key), Some(&page.value));
         }
+        Ok(())
+    }
+
+    /// Deletes the ids of a page.
+    fn forget_ids(&mut self, store: usize, key: &[u8], page: &[u8], committed: &mut dyn Sweep) -> Result<(), StoreError> {
+        let ids = dedup_pages::read(key, page).ok_or_else(|| StoreError::Damaged(format!("a page of ids of {} is none", self.id)))?;
+        let (mut id_key, mut seen_at) = (Vec::new(), Vec::new());
+        for (id, time) in ids {
+            id_key.clear();
+            dedup_keys::begin_id(&mut id_key);
+            id_key.extend_from_slice(id);
+            // It may have been seen again since, at another time: then it is in another page, too.
+            let seen = self.overlay.get(&mut SweepCommitted(committed), store, Key::of(&id_key), &mut seen_at)?;
+            if seen && dedup_keys::read_time(&seen_at) == Some(time) {
+                self.overlay.put(store, Key::of(&id_key), None);
+            }
+        }
+        Ok(())
     }
 
     /// Deletes pages whose ids have all expired, and these ids.
     fn sweep(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
+        if self.overlay.has_unwritten(store) {
+            // A page that is not on disk yet would be passed over.
+            return Ok(());
+        }
         let oldest = self.stream_time.saturating_sub(window_ms);
         let (mut expired, mut bytes) = (Vec::new(), 0);
-        let Some(from) = self.swept.get_mut(store) else { return Ok(()) };
+        let Some(from) = self.swept.get(store) else { return Ok(()) };
         committed.scan(store, from, &mut |key, value| match dedup_keys::newest_of(key) {
             Some(newest) if newest < oldest && bytes < SWEEP_BYTES => {
                 bytes += value.len();
@@ -300,22 +323,11 @@ impl Task {
             }
             _ => false,
         })?;
-        let (mut id_key, mut seen_at) = (Vec::new(), Vec::new());
         for (key, page) in &expired {
-            let ids = dedup_pages::read(key, page).ok_or_else(|| StoreError::Damaged(format!("a page of ids of {} is none", self.id)))?;
-            for (id, time) in ids {
-                id_key.clear();
-                dedup_keys::begin_id(&mut id_key);
-                id_key.extend_from_slice(id);
-                // It may have been seen again since, at another time: then it is in another page, too.
-                let seen = self.overlay.get(&mut SweepCommitted(committed), store, Key::of(&id_key), &mut seen_at)?;
-                if seen && dedup_keys::read_time(&seen_at) == Some(time) {
-                    self.overlay.put(store, Key::of(&id_key), None);
-                }
-            }
+            self.forget_ids(store, key, page, committed)?;
             self.overlay.put(store, Key::of(key), None);
         }
-        if let Some((last, _)) = expired.pop() {
+        if let (Some(from), Some((last, _))) = (self.swept.get_mut(store), expired.pop()) {
             *from = last;
         }
         Ok(())
