@@ -36,6 +36,7 @@ mutants! {
     TornGoesOn "a transaction is committed of which a part of the work was lost",
     FailedWriteForgotten "a store that could not be written counts as written",
     UnwrittenForgotten "committed state that is not on disk is dropped with the transaction that is given up",
+    SeenStays "what is known of ids stays known when they are restored",
     Latest "without a committed offset, reading begins at the end",
     DedupOff "copies are not recognised",
     StableEnd "state is restored up to the last stable offset only",

@@ -25,12 +25,16 @@ pub(super) fn run<'r>(
         };
     }
     flow.state_key(step, by, dedup_keys::begin_id)?;
-    if flow.read_state(store)? && dedup_keys::read_time(&flow.scratch.value).is_some_and(|seen| oldest <= seen) {
+    let may_be_there = flow.seen.get(store).is_none_or(|it| it.may_have(flow.scratch.key()));
+    if may_be_there && flow.read_state(store)? && dedup_keys::read_time(&flow.scratch.value).is_some_and(|seen| oldest <= seen) {
         return Ok(Next::End(Way::Duplicate));
     }
     let scratch = &mut *flow.scratch;
     scratch.value.clear();
     dedup_keys::write_time(time, &mut scratch.value);
+    if let Some(seen) = flow.seen.get_mut(store) {
+        seen.add(scratch.key(), time);
+    }
     flow.overlay.put(store, scratch.key(), Some(&scratch.value));
     Ok(Next::Step)
 }

@@ -19,6 +19,7 @@ use crate::engine::json::Envelope;
 use crate::engine::plan::{Binding, Operator, Step, Subtopology};
 use crate::engine::record::{Millis, RecordRef};
 use crate::engine::state::overlay::{Overlay, Place};
+use crate::engine::state::seen::Seen;
 use crate::engine::state::{Committed, Key, StoreError};
 use crate::engine::task::effects::Effects;
 use crate::engine::value::{Texts, Value};
@@ -47,6 +48,8 @@ pub struct Flow<'t, 'r> {
     pub timestamp: Millis,
     /// The state, and what of it is not committed yet.
     pub overlay: &'t mut Overlay,
+    /// What is known of the ids of a dedup, by store.
+    pub seen: &'t mut [Seen],
     /// The committed state.
     pub committed: &'t mut dyn Committed,
     /// What the record does.

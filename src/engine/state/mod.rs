@@ -5,6 +5,7 @@ pub mod dedup_pages;
 mod entries;
 pub mod overlay;
 pub mod parts;
+pub mod seen;
 
 pub use entries::Key;
 

@@ -15,6 +15,7 @@ use crate::engine::operators::{self, Flow, Halt, Probe, Scratch, Stop, Way, read
 use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
 use crate::engine::state::overlay::Overlay;
+use crate::engine::state::seen::Seen;
 use crate::engine::state::{Committed, Key, StoreError, dedup_keys, dedup_pages};
 use crate::engine::value::{Texts, Value};
 use dead_letter::Refusal;
@@ -48,12 +49,16 @@ pub struct Task {
     refused: BTreeMap<Offset, Refusal>,
     /// Up to where expired pages of ids have been swept, by store.
     swept: Vec<Vec<u8>>,
+    /// What is known of the ids of a dedup, by store.
+    seen: Vec<Seen>,
     slots: Vec<Value<'static>>,
     scratch: Scratch,
 }
 
 /// A commit sweeps pages until they have so many bytes: some 40,000 ids. With much to do there is one that does in a second.
 const SWEEP_BYTES: usize = 1 << 20;
+/// What is known of ids may take such a part of the memory for entries.
+const SEEN_PART: usize = 4;
 
 impl Task {
     /// A task without state in memory.
@@ -61,9 +66,12 @@ impl Task {
     pub fn new(plan: Arc<Subtopology>, partition: i32, cache_bytes: usize) -> Self {
         let cached = |kind: StoreKind| matches!(kind, StoreKind::Aggregate | StoreKind::Allot);
         let cached: Vec<bool> = plan.stores.iter().map(|it| cached(it.kind)).collect();
+        let of_ids: Vec<usize> = plan.stores.iter().map(|it| usize::from(matches!(it.kind, StoreKind::Dedup { .. }))).collect();
+        let for_each = cache_bytes / SEEN_PART / of_ids.iter().sum::<usize>().max(1);
+        let seen: Vec<usize> = of_ids.iter().map(|it| it * for_each).collect();
         Self {
             id: plan.task_id(partition),
-            overlay: Overlay::new(&cached, cache_bytes),
+            overlay: Overlay::new(&cached, cache_bytes - seen.iter().sum::<usize>()),
             null: None,
             tally: Tally::default(),
             position: None,
@@ -72,6 +80,7 @@ impl Task {
             logged_stream_time: Millis::MIN,
             refused: BTreeMap::new(),
             swept: vec![dedup_keys::before_pages(); plan.stores.len()],
+            seen: seen.into_iter().map(Seen::new).collect(),
             slots: Vec::new(),
             scratch: Scratch::default(),
             plan,
@@ -187,6 +196,7 @@ impl Task {
             stream_time,
             timestamp,
             overlay: &mut self.overlay,
+            seen: &mut self.seen,
             committed,
             effects,
             scratch: &mut self.scratch,
@@ -256,6 +266,7 @@ impl Task {
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {
                 self.pack(store, window_ms, committed)?;
+                self.learn(store, committed)?;
                 self.sweep(store, window_ms, committed)?;
                 if self.logged_stream_time < self.stream_time {
                     let mut time = Vec::new();
@@ -285,6 +296,28 @@ impl Task {
             } else {
                 self.overlay.put(store, Key::of(&page.key), Some(&page.value));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes note of some of the ids that are on disk, until all of them are known.
+    fn learn(&mut self, store: usize, committed: &mut dyn Sweep) -> Result<(), StoreError> {
+        let Some(seen) = self.seen.get_mut(store) else { return Ok(()) };
+        let Some(from) = seen.lacks().map(<[u8]>::to_vec) else { return Ok(()) };
+        let (mut bytes, mut are_pages, mut more) = (0, true, false);
+        committed.scan(store, &from, &mut |key, page| {
+            more = SWEEP_BYTES <= bytes;
+            if !more {
+                bytes += page.len();
+                are_pages &= seen.learn(key, page);
+            }
+            !more && are_pages
+        })?;
+        if !are_pages {
+            return Err(StoreError::Damaged(format!("a page of ids of {} is none", self.id)));
+        }
+        if !more {
+            seen.learned_all();
         }
         Ok(())
     }
@@ -365,6 +398,18 @@ impl Task {
     /// Everything up to `offset` is committed: refusals before it are done with.
     pub fn committed(&mut self, offset: Offset) {
         self.refused = self.refused.split_off(&offset);
+        for (of, seen) in self.plan.stores.iter().zip(&mut self.seen) {
+            // Not before: the stream time of a transaction that is given up does not count.
+            if let StoreKind::Dedup { window_ms } = of.kind {
+                seen.expire(self.logged_stream_time.saturating_sub(window_ms));
+            }
+        }
+    }
+
+    /// What is in memory of its state counts no more: its stores are to be restored.
+    pub fn forget(&mut self) {
+        self.overlay.forget();
+        self.seen.iter_mut().for_each(Seen::forget);
     }
 }
 
