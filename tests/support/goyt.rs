@@ -136,14 +136,25 @@ impl Goyt {
 
 impl Drop for Goyt {
     fn drop(&mut self) {
-        // It may have ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
         if std::thread::panicking() {
             let lines = self.lines();
             println!("goyt's last lines:\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+            println!("its tasks: {}", tasks_now(&lines).unwrap_or_else(|error| error));
         }
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
+}
+
+/// What it answers about its tasks. A test has failed already, so nothing may panic here.
+fn tasks_now(lines: &[String]) -> Result<String, String> {
+    const ANSWER_MAX: Duration = Duration::from_secs(5);
+    let line = lines.iter().find(|it| it.contains("http at http://")).ok_or("no http")?;
+    let address = line[line.find("http://").ok_or("no address")?..].trim_end();
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX)).build().into();
+    let mut answer = agent.get(format!("{address}/api/v1/tasks")).call().map_err(|error| format!("no answer: {error}"))?;
+    answer.body_mut().read_to_string().map_err(|error| format!("half an answer: {error}"))
 }
 
 #[expect(unsafe_code, reason = "the standard library has no way to send a signal")]

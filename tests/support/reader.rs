@@ -142,6 +142,30 @@ pub fn partitions(topic: &str) -> Vec<i32> {
     found.flat_map(|it| it.partitions().iter().map(rdkafka::metadata::MetadataPartition::id)).collect()
 }
 
+/// For each partition of an application's topics its end for both isolations, and what the application has committed of it. For a test
+/// that has failed already: it never panics.
+pub fn places(application: &str) -> Result<String, String> {
+    let group: BaseConsumer = broker::client().set("group.id", application).create().map_err(|error| error.to_string())?;
+    let metadata = group.fetch_metadata(None, REQUEST).map_err(|error| error.to_string())?;
+    let mut list = TopicPartitionList::new();
+    for topic in metadata.topics().iter().filter(|it| it.name().starts_with(application)) {
+        for partition in topic.partitions() {
+            list.add_partition(topic.name(), partition.id());
+        }
+    }
+    let committed = group.committed_offsets(list, REQUEST).map_err(|error| error.to_string())?;
+    let mut lines = Vec::new();
+    for it in committed.elements() {
+        let end = |isolation| {
+            let bounds = looker(isolation).fetch_watermarks(it.topic(), it.partition(), REQUEST);
+            bounds.map_or_else(|error| error.to_string(), |(_, end)| end.to_string())
+        };
+        let (stable, end) = (end("read_committed"), end("read_uncommitted"));
+        lines.push(format!("{} {}: committed {:?}, stable end {stable}, end {end}", it.topic(), it.partition(), it.offset()));
+    }
+    Ok(lines.join("\n"))
+}
+
 /// A consumer that only looks at topics: one for all tests, since a client takes long to come and go.
 fn looker(isolation: &str) -> &'static BaseConsumer {
     static COMMITTED: LazyLock<BaseConsumer> = LazyLock::new(|| consumer("read_committed"));

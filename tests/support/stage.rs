@@ -113,6 +113,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            println!("topics kept; where each partition is:\n{}", reader::places(&self.name).unwrap_or_else(|error| error));
             return;
         }
         let topics = self.topics();
