@@ -157,8 +157,11 @@ fn handed_over(world: &mut dyn World) {
     let mut log = producer(world, "a");
     join(&mut *log, &[IN]);
     assert_eq!(read(&mut *log, 1), ["read"]);
-    for end in [2, 5] {
-        // The second transaction's records stand behind the marker of the first.
+    for (another_writes, end) in [(false, 2), (false, 5), (true, 9)] {
+        // The second transaction's records stand behind the marker of the first; those of the third not where they could be expected.
+        if another_writes {
+            world.append(input(1), "k", "another's");
+        }
         for value in ["1", "2"] {
             log.parts().producer.send(&OutRecord { watched: true, ..record(input(1), "k", value) }).unwrap();
         }

@@ -161,6 +161,9 @@ impl KafkaProducer {
         session.state = if done.result.is_ok() { State::Ready } else { State::Open };
         let late = self.guard && (session.heard.late.possible() || SLOW_COMMIT < done.took);
         let mut deliveries = lock(&session.heard.deliveries);
+        if done.result.is_ok() {
+            deliveries.committed();
+        }
         let refusals = deliveries.refusals();
         let batches = next_batches(self.batches, done.result.is_ok(), &refusals, &mut self.unclear_size);
         // Whatever a failed commit leaves behind in the client, a new one has none of it. Failures are rare enough for that.
@@ -216,32 +219,40 @@ impl Committer {
     }
 
     fn commit(&self, work: &Work) -> Result<(), LogError> {
-        let client = &self.client;
-        let add = |offsets: &[(TopicPartition, Offset)]| {
-            let list = self.topics.list(offsets.iter().copied());
-            again(|| client.send_offsets(&list, &work.member, OFFSETS_WAIT))
-        };
-        let added = match (&*work.offsets, &*work.handed_over) {
-            ([], []) => None,
-            (offsets, []) => Some(std::thread::scope(|scope| {
-                // Records and offsets go to the brokers side by side. Without a thread for it the records go with the commit.
-                drop(std::thread::Builder::new().name("flush".to_owned()).spawn_scoped(scope, || client.flush(FLUSH_AHEAD)));
-                add(offsets)
-            })),
-            (offsets, handed_over) => {
-                client.flush(FLUSH_WAIT);
-                let ends = lock(&self.heard.deliveries).ends_of(handed_over);
-                let unknown = Failure::of(Code::RD_KAFKA_RESP_ERR__INCONSISTENT as i32);
-                let ends = ends.ok_or_else(|| log_error(&unknown, "learn where the records stand that were handed over"))?;
-                Some(add(&[offsets, &*ends].concat()))
-            }
-        };
-        if let Some(added) = added {
-            added.map_err(|it| log_error(&it, "add the consumed offsets"))?;
+        if !work.offsets.is_empty() || !work.handed_over.is_empty() {
+            self.add_offsets(work)?;
             fail_point(fail_point::AFTER_OFFSETS);
         }
         // A bound would leave the outcome unknown.
         again(|| self.client.commit_transaction(None)).map_err(|it| log_error(&it, "commit the transaction"))
+    }
+
+    /// Records and offsets go to the brokers side by side. Where records were handed over, the offsets depend on where they come to stand:
+    /// they are sent as expected, and once more if that was wrong. Of offsets that a transaction adds twice, the later ones count.
+    fn add_offsets(&self, work: &Work) -> Result<(), LogError> {
+        let (client, handed_over) = (&self.client, &*work.handed_over);
+        let expected = lock(&self.heard.deliveries).expected_ends_of(handed_over);
+        let flush = || client.flush(if handed_over.is_empty() { FLUSH_AHEAD } else { FLUSH_WAIT });
+        if let Some(expected) = &expected {
+            std::thread::scope(|scope| {
+                // Without a thread for it they are sent below, or with the commit.
+                drop(std::thread::Builder::new().name("flush".to_owned()).spawn_scoped(scope, flush));
+                self.add(&[&*work.offsets, expected].concat(), work)
+            })?;
+        }
+        if handed_over.is_empty() {
+            return Ok(());
+        }
+        flush();
+        let ends = lock(&self.heard.deliveries).ends_of(handed_over);
+        let unknown = Failure::of(Code::RD_KAFKA_RESP_ERR__INCONSISTENT as i32);
+        let ends = ends.ok_or_else(|| log_error(&unknown, "learn where the records stand that were handed over"))?;
+        if expected.as_ref() == Some(&ends) { Ok(()) } else { self.add(&[&*work.offsets, &*ends].concat(), work) }
+    }
+
+    fn add(&self, offsets: &[(TopicPartition, Offset)], work: &Work) -> Result<(), LogError> {
+        let list = self.topics.list(offsets.iter().copied());
+        again(|| self.client.send_offsets(&list, &work.member, OFFSETS_WAIT)).map_err(|it| log_error(&it, "add the consumed offsets"))
     }
 }
 

@@ -266,7 +266,8 @@ impl Recent {
         // What the older generation has of the key is out of date from now on, and not looked at.
         self.young.put(key, value);
         if self.limit_bytes < self.young.size() {
-            self.old = std::mem::take(&mut self.young);
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
     }
 }

@@ -8,11 +8,15 @@ pub struct Effects {
     bytes: Vec<u8>,
     outputs: Vec<Output>,
     headers: Vec<(Span, Option<Span>)>,
+    /// Of `bytes` and `outputs`: how many there were lately.
+    lately: (usize, usize),
 }
 
-/// Memory that is kept from one sending to the next; what a long commit made necessary beyond it is given back.
+/// Memory that is kept from one sending to the next, however few there were lately.
 const KEPT_BYTES: usize = 2 << 20;
 const KEPT_OUTPUTS: usize = 16 << 10;
+/// What was needed once is forgotten by such a part with each sending. There are some in each commit, of which the first is the largest.
+const FORGOTTEN_PART: usize = 64;
 
 /// A range of the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,11 +98,13 @@ impl Effects {
         self.headers.truncate(mark.headers);
     }
 
-    /// Takes back everything; keeps as much memory as is commonly needed.
+    /// Takes back everything; keeps as much memory as was needed lately.
     pub fn clear(&mut self) {
+        let lately = |before: usize, now: usize| now.max(before - before / FORGOTTEN_PART);
+        self.lately = (lately(self.lately.0, self.bytes.len()), lately(self.lately.1, self.outputs.len()));
         self.take_back(Mark { bytes: 0, outputs: 0, headers: 0 });
-        self.bytes.shrink_to(KEPT_BYTES);
-        self.outputs.shrink_to(KEPT_OUTPUTS);
+        give_back(&mut self.bytes, self.lately.0.max(KEPT_BYTES));
+        give_back(&mut self.outputs, self.lately.1.max(KEPT_OUTPUTS));
     }
 
     /// Begins an output.
@@ -155,6 +161,13 @@ impl Effects {
     }
 }
 
+/// Shrinks what has far more room than is wanted: each page that is given back has to be asked for again.
+fn give_back<T>(from: &mut Vec<T>, wanted: usize) {
+    if 2 * wanted < from.capacity() {
+        from.shrink_to(wanted);
+    }
+}
+
 impl OutputWriter<'_> {
     /// Writes the key.
     pub fn key(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
@@ -183,5 +196,34 @@ impl OutputWriter<'_> {
         let start = self.effects.bytes.len();
         write(&mut self.effects.bytes);
         Span(start, self.effects.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::record::{TopicId, TopicPartition};
+
+    fn send(effects: &mut Effects, bytes: usize) {
+        let mut output = effects.output();
+        output.value(|it| it.resize(it.len() + bytes, 0));
+        output.send(TopicId(0), None, 0, (TopicPartition { topic: TopicId(1), partition: 0 }, 0));
+    }
+
+    #[test]
+    fn memory_stays_for_the_next_large_commit_and_goes_when_none_comes() {
+        let mut effects = Effects::default();
+        send(&mut effects, 8 * KEPT_BYTES);
+        let large = effects.bytes.capacity();
+        for _ in 0..10 {
+            effects.clear();
+            send(&mut effects, 10);
+        }
+        assert_eq!(effects.bytes.capacity(), large, "a commit is not far away");
+        for _ in 0..10 * FORGOTTEN_PART {
+            effects.clear();
+            send(&mut effects, 10);
+        }
+        assert!(effects.bytes.capacity() <= 2 * KEPT_BYTES, "{} bytes are kept", effects.bytes.capacity());
     }
 }
