@@ -143,7 +143,7 @@ pub fn partitions(topic: &str) -> Vec<i32> {
 }
 
 /// For each partition of an application's topics its end for both isolations, and what the application has committed of it. For a test
-/// that has failed already: it never panics.
+/// that has failed already: what goes wrong is told, not thrown.
 pub fn places(application: &str) -> Result<String, String> {
     let group: BaseConsumer = broker::client().set("group.id", application).create().map_err(|error| error.to_string())?;
     let metadata = group.fetch_metadata(None, REQUEST).map_err(|error| error.to_string())?;
