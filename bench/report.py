@@ -317,7 +317,9 @@ def grown(growth, pictures, folder):
     for name in ("partitions", "topologies"):
         for it in growth[name]:
             pace = it.get("paced")
-            rows.append([name, it[name], "%.1f" % it["worker_us"], "%.1f" % it["broker_us"], "%.0f" % it["peak_mb"],
+            runs = it.get("worker_us_of_runs")
+            each = " (of %s)" % ", ".join("%.1f" % us for us in runs) if runs else ""
+            rows.append([name, it[name], "%.1f%s" % (it["worker_us"], each), "%.1f" % it["broker_us"], "%.0f" % it["peak_mb"],
                          "%.0f + %.0f" % (pace["worker_us"], pace["broker_us"]) if pace else ""])
     yield from table(["of what", "how many", "worker µs/event", "broker µs/event", "peak RSS MB", "at 5,000/s: worker + broker µs/event"], rows)
     for it in pictures:

@@ -4,13 +4,16 @@
 
 mod conformance;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use conformance::steps::{commit, input, join, out, producer, send};
 use conformance::{CHANGELOG, IN, OUT, PARTITIONS, World, cases};
 use goyt::adapters::memory::access::MemoryAccess;
 use goyt::adapters::memory::clock::VirtualClock;
 use goyt::adapters::memory::cluster::Cluster;
+use goyt::adapters::memory::network::{Fate, Network, Request};
 use goyt::adapters::memory::partition::{Content, Tombstones};
 use goyt::adapters::memory::{Identity, MemoryLog};
 use goyt::engine::record::{Offset, TopicId, TopicPartition};
@@ -32,7 +35,10 @@ const TOPICS: [(TopicId, &str); 3] = [(IN, "in"), (OUT, "out"), (CHANGELOG, "cha
 
 impl MemoryWorld {
     fn new() -> Self {
-        let cluster = Cluster::new();
+        Self::on(Cluster::new())
+    }
+
+    fn on(cluster: Cluster) -> Self {
         for (_, name) in TOPICS {
             cluster.create_topic(name, PARTITIONS);
         }
@@ -195,6 +201,42 @@ fn an_administrator_sees_topics_and_groups() {
     assert_eq!(cluster.group("app").unwrap(), None);
     cluster.delete_topics(&["in"]).unwrap();
     assert_eq!(cluster.topics(), [].into());
+}
+
+/// Requests and markers take so many milliseconds, one after the other, and then none.
+#[derive(Debug)]
+struct Delays(VecDeque<u64>);
+
+impl Network for Delays {
+    fn fate(&mut self, _: &str, _: Request) -> Fate {
+        Fate::Done
+    }
+
+    fn delay(&mut self) -> Duration {
+        Duration::from_millis(self.0.pop_front().unwrap_or_default())
+    }
+}
+
+#[test]
+fn a_transaction_does_not_wait_for_the_markers_of_the_one_before_and_its_offsets_count() {
+    let clock = VirtualClock::at(0);
+    // Of each commit: the request for the offsets, that for the end, and the markers of partition and group.
+    let delays = [[0, 0, 900, 900], [0, 0, 100, 100]].concat().into();
+    let cluster = Cluster::behind(Box::new(Delays(delays)), clock.clone());
+    let mut world = MemoryWorld::on(cluster.clone());
+    let mut log = producer(&mut world, "a");
+    join(&mut *log, &[IN]);
+    send(&mut *log, out(0), "k", "1");
+    commit(&mut *log, &[(input(0), 1)]).result.unwrap();
+    log.parts().producer.begin().unwrap();
+    send(&mut *log, out(0), "k", "2");
+    assert_eq!(cluster.bounds("out", 0).unwrap(), (0, 0, 2), "no marker stands between them, and none is visible");
+    commit(&mut *log, &[(input(0), 2)]).result.unwrap();
+    clock.advance(Duration::from_millis(500));
+    assert_eq!(cluster.bounds("out", 0).unwrap(), (0, 0, 3), "the second is decided, and waits for the first");
+    clock.advance(Duration::from_millis(500));
+    assert_eq!(cluster.bounds("out", 0).unwrap(), (0, 4, 4));
+    assert_eq!(cluster.committed("app"), [(("in".to_owned(), 0), 2)].into(), "what was added later stays");
 }
 
 fn client(cluster: &Cluster) -> MemoryLog {

@@ -137,7 +137,7 @@ settings! {
         application_server: Option<String> = "application.server", Unset("http.address, unless that is 0.0.0.0 or [::]"), Address;
     }
     section "Processing" {
-        /// The number of workers of this instance; each has a consumer and a transactional producer of its own.
+        /// The number of workers of this instance; each has a consumer and two transactional producers of its own.
         num_stream_threads: u64 = "num.stream.threads", Is("1"), Between(1, 64);
         /// What a crash may do to the result: nothing.
         processing_guarantee: ProcessingGuarantee = "processing.guarantee", Is("exactly_once_v2"), OneOf(&["exactly_once_v2"]);

@@ -19,19 +19,14 @@ const ROOM_WAIT: Duration = Duration::from_millis(10);
 /// Transactions given up in a row after which the worker is started anew.
 const REWINDS_MAX: u32 = 10;
 /// Positions that moved over control records alone are committed when nothing else was for so long: with traffic they go with its commits.
-const IDLE_COMMIT: Duration = Duration::from_secs(1);
+pub(super) const IDLE_COMMIT: Duration = Duration::from_secs(1);
 /// A header of what a replay writes: the topic's number, partition and offset of the cause. The order of outputs is compared by it.
 pub(super) const REPLAY_CAUSE: &str = "goyt.replay.cause";
 /// Pause between tries of what the broker could not do yet.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Records sent sooner after a commit meet its markers, which are still being written: the broker refuses the transaction then, and the
-/// client asks again 20 ms later.
-const MARKERS_WAIT: Duration = Duration::from_millis(10);
 /// Committed state is on disk after so long, however much is left to be read.
 const WRITE_WITHIN: Duration = Duration::from_secs(1);
-/// More effects than this are not held back for that: there is so much to do that the client's wait is not noticed.
-const HELD_BYTES_MAX: usize = 65_536;
 
 impl Worker {
     /// Whether it is time: the interval is over, or much is open, or little is left to be read; one commit at a time.
@@ -51,7 +46,7 @@ impl Worker {
         if !self.tasks.has_processed() {
             return self.next_commit();
         }
-        (self.last_commit + self.limits.commit_interval_min).max(self.markers_until)
+        self.last_commit + self.limits.commit_interval_min
     }
 
     /// Whether less is left to be read than one round takes.
@@ -66,12 +61,6 @@ impl Worker {
             left = left.saturating_sub(behind);
             within
         })
-    }
-
-    /// When effects go to the producer.
-    pub(super) fn send_at(&self) -> Duration {
-        let begins = matches!(self.transaction, Transaction::None) && self.effects.bytes() < HELD_BYTES_MAX;
-        if begins { self.markers_until } else { Duration::ZERO }
     }
 
     /// When what is open is to be committed.
@@ -252,7 +241,6 @@ impl Worker {
         if committed.recycle && !mutant::is(Mutant::NoRecycling) {
             self.recycle = Some("a request of the last commit was retried or slow, and may arrive once more".to_owned());
         }
-        self.markers_until = self.clock.elapsed() + MARKERS_WAIT;
         self.rewinds = 0;
         self.waiting = false;
         self.packs.committed();

@@ -16,4 +16,5 @@ pub mod restore;
 pub mod status;
 pub mod supervisor;
 pub mod tasks;
+pub mod turns;
 pub mod worker;

@@ -58,6 +58,12 @@ pub trait Consumer: Send {
     /// When they can't be had in time.
     fn bounds(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError>;
 
+    /// The last stable offset of each of these partitions. Blocks, bounded.
+    ///
+    /// # Errors
+    /// When they can't be had in time.
+    fn stable_ends(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Offset>, LogError>;
+
     /// Reads these partitions from these positions, and no others; answers [`GroupEvent::Assigned`], or rewinds.
     /// Records of before are not handed out any more. Those of `held` are paused until resumed.
     ///
@@ -164,7 +170,7 @@ pub trait Producer: Send {
 
     /// Starts to commit the open transaction together with the consumed offsets, as the group member that `consumer` is;
     /// the work is done elsewhere. [`Producer::committed`] tells when it is done. Of the partitions `handed_over` the offset is the one
-    /// after the last watched record that the transaction wrote there.
+    /// after the last watched record that the transaction wrote there. The markers may be written later, behind records of the next one.
     ///
     /// # Errors
     /// When it can't even be started.

@@ -42,6 +42,8 @@ pub struct Source {
     pub consumed: Option<Offset>,
     /// Of these some were handed over: their offsets are known when they are acknowledged.
     pub handed_over: bool,
+    /// What was handed over is committed up to here, since then: the markers behind it are not gone over yet.
+    pub before_markers: Option<(Offset, Duration)>,
     /// So many records were processed and are not yet part of a commit.
     pub records: u64,
     /// Their keys and values.
@@ -88,7 +90,18 @@ impl Source {
     /// Nothing of it is processed yet.
     #[must_use]
     pub fn at(position: Offset, committed: Option<Offset>) -> Self {
-        Self { committed, position, next: position, consumed: None, handed_over: false, records: 0, bytes: 0, packed: 1, halted_at: None }
+        Self {
+            committed,
+            position,
+            next: position,
+            consumed: None,
+            handed_over: false,
+            before_markers: None,
+            records: 0,
+            bytes: 0,
+            packed: 1,
+            halted_at: None,
+        }
     }
 
     /// About how many records are to be processed up to this end.
@@ -158,6 +171,7 @@ impl Tasks {
             }
             source.consumed = Some(source.next + i64::from(mutant::is(Mutant::OffsetTooHigh)));
             source.handed_over |= handed_over;
+            source.before_markers = None;
             if until.is_some_and(|it| it <= record.offset + 1) {
                 self.complete.insert(at);
             }
@@ -369,6 +383,11 @@ impl Tasks {
     #[must_use]
     pub fn dirty(&self) -> bool {
         self.sources.values().any(|it| it.consumed.is_some())
+    }
+
+    /// Whether a position is to go over markers.
+    pub(super) fn before_markers(&self) -> bool {
+        self.sources.values().any(|it| it.before_markers.is_some())
     }
 
     /// Bytes of state that are not committed.

@@ -1,4 +1,4 @@
-//! The loop: poll → process → commit. One thread, one consumer, one transactional producer, and the tasks of its partitions.
+//! The loop: poll → process → commit. One thread, one consumer, its transactional producers, and the tasks of its partitions.
 //!
 //! START HERE. `round` is the order of things; each of its steps is one file beside this one.
 
@@ -44,8 +44,6 @@ pub struct Worker {
     pub(super) handover: Handover,
     /// When the last commit was begun.
     pub(super) last_commit: Duration,
-    /// Until then the last commit's markers are being written.
-    pub(super) markers_until: Duration,
     /// Transactions given up since one was committed.
     pub(super) rewinds: u32,
     /// It was told that something is waited for; until the next commit.
@@ -179,7 +177,6 @@ impl Worker {
             flow: Flow::new(&plan, limits.repartition_lag_max),
             handover: Handover::new(&plan, limits.hand_over),
             last_commit: clock.elapsed(),
-            markers_until: Duration::ZERO,
             rewinds: 0,
             waiting: false,
             giving_up: false,
@@ -230,15 +227,14 @@ impl Worker {
         self.settle()?; //                        1. A commit that has ended: what was done is state, and goes to disk.
         self.write_late(); //                        What of it has waited for more.
         self.arrange_hand_over()?; //                Who alone writes and reads a repartition topic need not read it.
+        self.pass_markers()?; //                     Its position goes behind the markers there, as a reader's does.
         self.hold_back()?; //                        Input waits for what it became before.
         let event = self.poll()?; //              2. Records go through their tasks; effects pile up.
         if let Some(event) = event {
             self.follow(event)?; //               3. Tasks open and close with their partitions.
         }
         self.restore_slice()?; //                 4. A bounded piece of the changelogs.
-        if self.send_at() <= self.clock.elapsed() {
-            self.send()?; //                      5. Effects go to the producer, unless a commit runs.
-        }
+        self.send()?; //                          5. Effects go to the producer, unless a commit runs.
         if self.commit_due() {
             self.begin_commit()?; //              6. All of it and the consumed offsets: one Kafka transaction.
         }
@@ -251,7 +247,10 @@ impl Worker {
         (self.report)(&Change::Stopping);
         let until = self.clock.elapsed() + self.limits.stop_within;
         self.giving_up = true;
-        let committed = self.commit_until(until);
+        let mut committed = self.commit_until(until);
+        if matches!(committed, Ok(true)) && self.pass_last_markers(until) {
+            committed = self.commit_until(until);
+        }
         if let Err(error) = &committed {
             (self.report)(&Change::Waiting { reason: format!("the last commit: {error}") });
         }
@@ -288,7 +287,11 @@ impl Worker {
     /// Whether all that was read is processed and committed.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        matches!(self.transaction, Transaction::None) && self.effects.is_empty() && !self.tasks.dirty() && !self.tasks.restoring()
+        matches!(self.transaction, Transaction::None)
+            && self.effects.is_empty()
+            && !self.tasks.dirty()
+            && !self.tasks.before_markers()
+            && !self.tasks.restoring()
     }
 
     fn poll(&mut self) -> Result<Option<super::ports::GroupEvent>, Error> {
@@ -339,7 +342,7 @@ impl Worker {
         }
         let now = self.clock.elapsed();
         if !self.effects.is_empty() && matches!(self.transaction, Transaction::None | Transaction::Open) {
-            return self.send_at().saturating_sub(now);
+            return Duration::ZERO;
         }
         match &self.transaction {
             Transaction::Committing(..) => COMMIT_WAIT,

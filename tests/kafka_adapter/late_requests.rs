@@ -29,8 +29,13 @@ fn run(fault: Fault, guarded: bool) -> (Vec<String>, bool) {
     let committed = commit(&mut *log, &[]);
     committed.result.unwrap();
     assert!(proxy.is_hit());
+    // The next turn is that of the worker's other producer, unless both begin anew.
     if committed.recycle {
         log.parts().producer.init().unwrap();
+    } else {
+        log.parts().producer.begin().unwrap();
+        send(&mut *log, out(1), "k", "the other's");
+        commit(&mut *log, &[]).result.unwrap();
     }
 
     log.parts().producer.begin().unwrap();

@@ -1,8 +1,11 @@
 //! What goes through a repartition topic: handed over within its transaction, or read from the log, in packs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use goyt::adapters::memory::cluster::Cluster;
 use goyt::adapters::memory::driver::TopologyDriver;
+use goyt::adapters::memory::network::{Fate, Network, Request};
 use goyt::adapters::memory::partition::Content;
 use goyt::engine::pack::{self, Pack};
 use goyt::engine::plan::{Decode, Plan};
@@ -116,7 +119,7 @@ fn what_is_handed_over_to_a_task_that_has_stopped_waits_in_the_log() {
     send(&driver, event(2, "a", 1));
     for _ in 0..200 {
         worker.round().unwrap();
-        driver.clock.advance(std::time::Duration::from_millis(20));
+        driver.clock.advance(Duration::from_millis(20));
     }
     assert_eq!(repartitioned(&driver), 3);
     drop(worker);
@@ -124,6 +127,47 @@ fn what_is_handed_over_to_a_task_that_has_stopped_waits_in_the_log() {
     worker.join().unwrap();
     driver.run_until_idle(&mut worker).unwrap();
     assert_eq!(values(&driver, "out"), ["a=1", "a=2", "a=3"], "it was not passed over");
+}
+
+/// The markers of a transaction take three seconds, all else no time.
+#[derive(Debug, Default)]
+struct SlowMarkers {
+    ends: bool,
+}
+
+impl Network for SlowMarkers {
+    fn fate(&mut self, _: &str, request: Request) -> Fate {
+        self.ends = request == Request::End;
+        Fate::Done
+    }
+
+    fn delay(&mut self) -> Duration {
+        Duration::from_secs(if self.ends { 3 } else { 0 })
+    }
+}
+
+#[test]
+fn the_position_in_what_was_handed_over_goes_behind_markers_when_they_are_there() {
+    let mut driver = TopologyDriver::new(counting(), 1, NOW);
+    driver.cluster = Cluster::behind(Box::new(SlowMarkers::default()), driver.clock.clone());
+    counting().topics.iter().for_each(|it| driver.cluster.create_topic(&it.name, 1));
+    let mut worker = driver.worker("w");
+    worker.join().unwrap();
+    rounds(&driver, &mut worker, 100);
+    assert!(driver.changes().contains(&Change::HandsOver { topics: 1 }));
+    let topic = "app-counting-by-k-repartition";
+    let end = |driver: &TopologyDriver| driver.cluster.bounds(topic, 0).unwrap().2;
+    let committed = |driver: &TopologyDriver| driver.cluster.committed("app").get(&(topic.to_owned(), 0)).copied();
+    for id in 0..2 {
+        send(&driver, event(id, "a", 1));
+        for _ in 0..100 {
+            rounds(&driver, &mut worker, 1);
+            assert!(committed(&driver).is_none_or(|it| it <= end(&driver)), "a position that is nowhere");
+        }
+    }
+    assert_eq!(end(&driver), 2, "two records, and their markers are on their way");
+    rounds(&driver, &mut worker, 1500);
+    assert_eq!((committed(&driver), end(&driver)), (Some(4), 4));
 }
 
 /// Puts a record into the repartition topic: a pack of these records.
@@ -183,7 +227,7 @@ fn a_pack_takes_effect_as_a_whole_or_not_at_all() {
         worker.join().unwrap();
         for _ in 0..200 {
             worker.round().unwrap();
-            driver.clock.advance(std::time::Duration::from_millis(20));
+            driver.clock.advance(Duration::from_millis(20));
         }
         assert!(values(&driver, "out").is_empty(), "{name}");
         let stands = worker.tasks().sources.iter().find(|(tp, _)| tp.topic == TopicId(3)).and_then(|(_, it)| it.committed);

@@ -140,12 +140,12 @@ impl ClientSettings {
         self.client(&self.consumer, &ours, &defaults)
     }
 
-    /// The worker's transactional producer.
-    pub(super) fn producer(&self, worker: usize, batches: Batches) -> Result<ClientConfig, LogError> {
+    /// A transactional producer; its `name`: of the worker, and which of its producers it is.
+    pub(super) fn producer(&self, name: &str, batches: Batches) -> Result<ClientConfig, LogError> {
         let batch_count = self.producer.get("batch.num.messages").cloned().unwrap_or_else(|| "10000".into());
         let debug = self.producer.get("debug").map_or(String::new(), |it| format!("{it},"));
         let ours = [
-            ("transactional.id", format!("{}-{}-{worker}", self.application_id, self.instance_id)),
+            ("transactional.id", format!("{}-{}-{name}", self.application_id, self.instance_id)),
             ("enable.idempotence", "true".into()),
             ("acks", "all".into()),
             ("partitioner", "murmur2_random".into()),
@@ -163,7 +163,7 @@ impl ClientSettings {
             ("queue.buffering.max.kbytes", "8192".into()), // Larger queues make commits slower: 27-41 ms with 8 MB, 66 with 16.
             ("message.max.bytes", "10000000".into()),      // The broker decides what is too large, topic by topic.
             ("compression.type", "none".into()),
-            ("client.id", format!("{}-{worker}-producer", self.instance_id)),
+            ("client.id", format!("{}-{name}-producer", self.instance_id)),
         ];
         self.client(&self.producer, &ours, &defaults)
     }
@@ -325,20 +325,20 @@ mod tests {
         settings.producer.insert("compression.type".into(), "lz4".into());
         assert_eq!(settings.consumer(0).unwrap().get("queued.max.messages.kbytes"), Some("64"));
         assert_eq!(settings.changelogs(0).unwrap().get("queued.max.messages.kbytes"), Some("64"));
-        assert_eq!(settings.producer(0, settings.batches()).unwrap().get("compression.type"), Some("lz4"));
+        assert_eq!(settings.producer("0", settings.batches()).unwrap().get("compression.type"), Some("lz4"));
     }
 
     #[test]
     fn the_ids_name_the_application_the_instance_and_the_worker() {
         assert_eq!(settings().consumer(2).unwrap().get("group.instance.id"), Some("i1-2"));
-        assert_eq!(settings().producer(2, settings().batches()).unwrap().get("transactional.id"), Some("app-i1-2"));
+        assert_eq!(settings().producer("2", settings().batches()).unwrap().get("transactional.id"), Some("app-i1-2"));
     }
 
     #[test]
     fn a_debug_setting_of_the_user_is_added_to() {
         let mut settings = settings();
         settings.producer.insert("debug".into(), "msg".into());
-        assert_eq!(settings.producer(0, settings.batches()).unwrap().get("debug"), Some("msg,eos,broker"));
+        assert_eq!(settings.producer("0", settings.batches()).unwrap().get("debug"), Some("msg,eos,broker"));
     }
 
     #[test]

@@ -215,6 +215,10 @@ impl Consumer for KafkaConsumer {
         offsets::bounds(&self.reader.client, &self.reader.topics, partitions, BOUNDS_WAIT)
     }
 
+    fn stable_ends(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Offset>, LogError> {
+        offsets::stable_ends(&self.reader.client, &self.reader.topics, partitions, BOUNDS_WAIT)
+    }
+
     fn assign(&mut self, positions: &[(TopicPartition, Offset)], held: &[TopicPartition]) -> Result<(), LogError> {
         self.ends.clear();
         self.reader.drop_taken();

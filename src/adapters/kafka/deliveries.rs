@@ -25,27 +25,15 @@ pub(super) struct Deliveries {
     batches: Batches,
     /// The inputs that caused records of this transaction.
     inputs: Vec<Cause>,
-    /// The partitions watched so far.
-    watched: Vec<Watched>,
-    places: HashMap<TopicPartition, usize, FxBuildHasher>,
+    /// The partitions watched so far, and the offset after the last acknowledged record of this transaction.
+    ends: Vec<(TopicPartition, Option<Offset>)>,
+    watched: HashMap<TopicPartition, usize, FxBuildHasher>,
     /// A watched record was acknowledged without its offset, as the broker does when it has it from an earlier try.
     unplaced: bool,
     refused: Vec<(Cause, LogError)>,
     suspects: Vec<(Cause, LogError)>,
     suspects_size: usize,
     failed: bool,
-}
-
-/// A partition of which it matters where its records stand.
-#[derive(Debug)]
-struct Watched {
-    at: TopicPartition,
-    /// The offset after the last acknowledged record of this transaction.
-    end: Option<Offset>,
-    /// Records of this transaction.
-    sent: Offset,
-    /// Where the first of them stands if nobody else writes there: after the marker of the last transaction.
-    begins: Option<Offset>,
 }
 
 /// How a client makes batches.
@@ -78,10 +66,7 @@ impl Deliveries {
     pub(super) fn begin(&mut self) {
         self.transaction = self.transaction.wrapping_add(1);
         self.inputs.clear();
-        for it in &mut self.watched {
-            // Where the records of one that was not committed went is not known.
-            (it.begins, it.end, it.sent) = (it.begins.filter(|_| it.sent == 0), None, 0);
-        }
+        self.ends.iter_mut().for_each(|(_, end)| *end = None);
         self.unplaced = false;
         self.refused.clear();
         self.suspects.clear();
@@ -101,12 +86,10 @@ impl Deliveries {
             }
         };
         let watched = watched.map_or(0, |at| {
-            let place = *self.places.entry(at).or_insert_with(|| {
-                self.watched.push(Watched { at, end: None, sent: 0, begins: None });
-                self.watched.len()
-            });
-            self.watched.get_mut(place - 1).into_iter().for_each(|it| it.sent += 1);
-            place
+            *self.watched.entry(at).or_insert_with(|| {
+                self.ends.push((at, None));
+                self.ends.len()
+            })
         });
         usize::from(self.transaction) << (CAUSE_BITS + WATCHED_BITS) | watched << CAUSE_BITS | cause
     }
@@ -117,14 +100,14 @@ impl Deliveries {
         if field(CAUSE_BITS + WATCHED_BITS, 16) != usize::from(self.transaction) {
             return;
         }
-        let watched = field(CAUSE_BITS, WATCHED_BITS).checked_sub(1).and_then(|it| self.watched.get_mut(it));
+        let end = field(CAUSE_BITS, WATCHED_BITS).checked_sub(1).and_then(|it| self.ends.get_mut(it));
         if delivery.code != 0 {
             let input = field(0, CAUSE_BITS).checked_sub(1);
-            let cause = input.map_or_else(|| watched.map(|it| Cause::Store(it.at)), |it| self.inputs.get(it).copied());
+            let cause = input.map_or_else(|| end.map(|(at, _)| Cause::Store(*at)), |it| self.inputs.get(it).copied());
             self.failed(cause, delivery);
-        } else if let Some(watched) = watched {
+        } else if let Some((_, end)) = end {
             self.unplaced |= delivery.offset < 0;
-            watched.end = watched.end.max(Some(delivery.offset + 1));
+            *end = (*end).max(Some(delivery.offset + 1));
         }
     }
 
@@ -148,29 +131,12 @@ impl Deliveries {
 
     /// For each watched partition written: the offset after the last acknowledged record.
     pub(super) fn ends(&self) -> Vec<(TopicPartition, Offset)> {
-        self.watched.iter().filter_map(|it| it.end.map(|end| (it.at, end))).collect()
-    }
-
-    /// The transaction was committed: one marker follows its records in each partition.
-    pub(super) fn committed(&mut self) {
-        for it in self.watched.iter_mut().filter(|it| it.sent != 0) {
-            (it.begins, it.sent) = (it.end.filter(|_| !self.unplaced).map(|end| end + 1), 0);
-        }
-    }
-
-    /// Where this transaction's records will end in these partitions, if nobody else writes there; `None`: who knows.
-    pub(super) fn expected_ends_of(&self, partitions: &[TopicPartition]) -> Option<Vec<(TopicPartition, Offset)>> {
-        let end = |at: &TopicPartition| self.place(*at).and_then(|it| Some((*at, it.begins? + it.sent)));
-        partitions.iter().map(end).collect()
-    }
-
-    fn place(&self, at: TopicPartition) -> Option<&Watched> {
-        self.places.get(&at).and_then(|it| self.watched.get(it - 1))
+        self.ends.iter().filter_map(|(at, end)| end.map(|end| (*at, end))).collect()
     }
 
     /// The ends of these partitions; `None` when one is not known, since not all that was written is acknowledged, with its offset.
     pub(super) fn ends_of(&self, partitions: &[TopicPartition]) -> Option<Vec<(TopicPartition, Offset)>> {
-        let end = |at: &TopicPartition| Some((*at, self.place(*at)?.end?));
+        let end = |at: &TopicPartition| Some((*at, self.watched.get(at).and_then(|it| self.ends.get(it - 1))?.1?));
         partitions.iter().map(end).collect::<Option<_>>().filter(|_| partitions.is_empty() || !self.unplaced)
     }
 
@@ -234,36 +200,6 @@ mod tests {
         deliveries.begin();
         assert_eq!(deliveries.ends(), []);
         assert_eq!(deliveries.ends_of(&[]), Some(vec![]));
-    }
-
-    #[test]
-    fn records_are_expected_behind_the_marker_of_the_last_transaction() {
-        let mut deliveries = Deliveries::new(Batches { size: 1000, single: false });
-        let mut transaction = |first: Option<Offset>, records: i64, commits: bool| {
-            deliveries.begin();
-            let marks: Vec<usize> = (0..records).map(|_| deliveries.mark(Cause::Store(at(1, 0)), Some(at(1, 0)))).collect();
-            let expected = deliveries.expected_ends_of(&[at(1, 0)]);
-            for (offset, mark) in (first.unwrap_or(-1)..).zip(marks) {
-                deliveries.take(delivery(mark, 0, offset, 10));
-            }
-            if commits {
-                deliveries.committed();
-            }
-            expected.map(|it| it[0].1)
-        };
-        #[rustfmt::skip]
-        let table = [
-            ("nothing is known at first",          Some(40), 2, true,  None),
-            ("behind 40, 41 and a marker",         Some(43), 3, true,  Some(46)),
-            ("of which one was not committed",     Some(47), 1, false, Some(48)),
-            ("after that nobody knows",            Some(49), 1, true,  None),
-            ("nothing sent",                       None,     0, true,  Some(51)),
-            ("as before that",                     None,     1, true,  Some(52)),
-            ("acknowledged without a place",       Some(53), 1, true,  None),
-        ];
-        for (name, first, records, commits, expected) in table {
-            assert_eq!(transaction(first, records, commits), expected, "{name}");
-        }
     }
 
     fn refused(batches: Batches, reports: &[(Offset, i32, usize)]) -> (Refusals, bool) {

@@ -28,11 +28,12 @@ use producer::KafkaProducer;
 use topics::Topics;
 
 use crate::runtime::ports::{Log, LogError, Parts};
+use crate::runtime::turns::{self, Turns};
 
 /// The log as one worker sees it. Makes its clients, but joins nothing yet.
 pub struct KafkaLog {
     consumer: KafkaConsumer,
-    producer: KafkaProducer,
+    producer: Turns<KafkaProducer>,
     changelogs: KafkaChangelogs,
 }
 
@@ -44,7 +45,9 @@ impl KafkaLog {
     pub fn new(settings: &ClientSettings, topics: Vec<String>, worker: usize) -> Result<KafkaLog, LogError> {
         let topics = Arc::new(Topics::new(topics));
         let consumer = KafkaConsumer::new(settings, Arc::clone(&topics), worker)?;
-        let producer = KafkaProducer::new(settings, Arc::clone(&topics), worker, consumer.client())?;
+        let name = worker.to_string();
+        let producer = |name: String| KafkaProducer::new(settings, Arc::clone(&topics), name, consumer.client());
+        let producer = Turns::new(producer(name.clone())?, producer(name + turns::SECOND)?, producer::init_side_by_side);
         let changelogs = KafkaChangelogs::new(settings, topics, worker);
         Ok(KafkaLog { consumer, producer, changelogs })
     }
@@ -53,7 +56,7 @@ impl KafkaLog {
     #[doc(hidden)]
     #[must_use]
     pub fn without_guard(mut self) -> KafkaLog {
-        self.producer.guard = false;
+        self.producer.both().into_iter().for_each(|it| it.guard = false);
         self
     }
 }

@@ -25,6 +25,11 @@ pub(super) fn bounds(client: &Client, topics: &Topics, of: &[TopicPartition], wa
     Ok(found.into_iter().map(|[first, high]| (first, high)).collect())
 }
 
+/// The last stable offset of each partition.
+pub(super) fn stable_ends(client: &Client, topics: &Topics, of: &[TopicPartition], wait: Duration) -> Result<Vec<Offset>, LogError> {
+    Ok(marks(client, topics, of, [Mark::Stable], wait)?.into_iter().map(|[stable]| stable).collect())
+}
+
 /// As [`bounds`], and the last stable offset.
 pub(super) fn ends(client: &Client, topics: &Topics, of: &[TopicPartition], wait: Duration) -> Result<Vec<Ends>, LogError> {
     // In this order: what is written meanwhile makes `high` greater, never less than `visible`.

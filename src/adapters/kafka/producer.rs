@@ -50,7 +50,8 @@ const BATCH_SHRINK: usize = 4;
 pub struct KafkaProducer {
     settings: ClientSettings,
     topics: Arc<Topics>,
-    worker: usize,
+    /// Of the worker, and which of its producers it is.
+    name: String,
     /// The consumer whose offsets are committed; woken when a commit is done.
     group: Arc<Client>,
     /// Whether late requests are guarded against. `false` only to show what happens then.
@@ -121,19 +122,14 @@ impl Callbacks for Heard {
 }
 
 impl KafkaProducer {
-    pub(super) fn new(
-        settings: &ClientSettings,
-        topics: Arc<Topics>,
-        worker: usize,
-        group: Arc<Client>,
-    ) -> Result<KafkaProducer, LogError> {
+    pub(super) fn new(settings: &ClientSettings, topics: Arc<Topics>, name: String, group: Arc<Client>) -> Result<KafkaProducer, LogError> {
         let batches = settings.batches();
-        settings.producer(worker, batches)?; // Mistakes are told now, not at the first transaction.
-        Ok(KafkaProducer { settings: settings.clone(), topics, worker, group, guard: true, batches, unclear_size: 0, session: None })
+        settings.producer(&name, batches)?; // Mistakes are told now, not at the first transaction.
+        Ok(KafkaProducer { settings: settings.clone(), topics, name, group, guard: true, batches, unclear_size: 0, session: None })
     }
 
     fn session(&mut self) -> Result<Session, LogError> {
-        let config = self.settings.producer(self.worker, self.batches)?;
+        let config = self.settings.producer(&self.name, self.batches)?;
         let heard = Arc::new(Heard {
             lines: LogLines::new("producer"),
             late: LateRequests::default(),
@@ -147,7 +143,7 @@ impl KafkaProducer {
         let (group, topics) = (Arc::clone(&self.group), Arc::clone(&self.topics));
         let committer = Committer { client: Arc::clone(&client), heard: Arc::clone(&heard), topics, group, to_do, report };
         // Not joined: it ends when the session is dropped, or, if it then waits for a broker that is away, when the process does.
-        std::thread::Builder::new().name(format!("commit-{}", self.worker)).spawn(move || committer.run()).map_err(|error| {
+        std::thread::Builder::new().name(format!("commit-{}", self.name)).spawn(move || committer.run()).map_err(|error| {
             let code = Code::RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE as i32;
             log_error(&Failure { text: error.to_string(), ..Failure::of(code) }, "start the committing thread")
         })?;
@@ -161,9 +157,6 @@ impl KafkaProducer {
         session.state = if done.result.is_ok() { State::Ready } else { State::Open };
         let late = self.guard && (session.heard.late.possible() || SLOW_COMMIT < done.took);
         let mut deliveries = lock(&session.heard.deliveries);
-        if done.result.is_ok() {
-            deliveries.committed();
-        }
         let refusals = deliveries.refusals();
         let batches = next_batches(self.batches, done.result.is_ok(), &refusals, &mut self.unclear_size);
         // Whatever a failed commit leaves behind in the client, a new one has none of it. Failures are rare enough for that.
@@ -227,33 +220,37 @@ impl Committer {
         again(|| self.client.commit_transaction(None)).map_err(|it| log_error(&it, "commit the transaction"))
     }
 
-    /// Records and offsets go to the brokers side by side. Where records were handed over, the offsets depend on where they come to stand:
-    /// they are sent as expected, and once more if that was wrong. Of offsets that a transaction adds twice, the later ones count.
     fn add_offsets(&self, work: &Work) -> Result<(), LogError> {
-        let (client, handed_over) = (&self.client, &*work.handed_over);
-        let expected = lock(&self.heard.deliveries).expected_ends_of(handed_over);
-        let flush = || client.flush(if handed_over.is_empty() { FLUSH_AHEAD } else { FLUSH_WAIT });
-        if let Some(expected) = &expected {
-            std::thread::scope(|scope| {
-                // Without a thread for it they are sent below, or with the commit.
-                drop(std::thread::Builder::new().name("flush".to_owned()).spawn_scoped(scope, flush));
-                self.add(&[&*work.offsets, expected].concat(), work)
-            })?;
+        let client = &self.client;
+        if work.handed_over.is_empty() {
+            // Records and offsets go to the brokers side by side. Without a thread for it the records go with the commit.
+            return std::thread::scope(|scope| {
+                drop(std::thread::Builder::new().name("flush".to_owned()).spawn_scoped(scope, || client.flush(FLUSH_AHEAD)));
+                self.add(&work.offsets, work)
+            });
         }
-        if handed_over.is_empty() {
-            return Ok(());
-        }
-        flush();
-        let ends = lock(&self.heard.deliveries).ends_of(handed_over);
+        // The offsets are where the records came to stand.
+        client.flush(FLUSH_WAIT);
+        let ends = lock(&self.heard.deliveries).ends_of(&work.handed_over);
         let unknown = Failure::of(Code::RD_KAFKA_RESP_ERR__INCONSISTENT as i32);
         let ends = ends.ok_or_else(|| log_error(&unknown, "learn where the records stand that were handed over"))?;
-        if expected.as_ref() == Some(&ends) { Ok(()) } else { self.add(&[&*work.offsets, &*ends].concat(), work) }
+        self.add(&[&*work.offsets, &*ends].concat(), work)
     }
 
     fn add(&self, offsets: &[(TopicPartition, Offset)], work: &Work) -> Result<(), LogError> {
         let list = self.topics.list(offsets.iter().copied());
         again(|| self.client.send_offsets(&list, &work.member, OFFSETS_WAIT)).map_err(|it| log_error(&it, "add the consumed offsets"))
     }
+}
+
+/// Initialises both at the same time: most of it is waiting.
+pub(super) fn init_side_by_side(first: &mut KafkaProducer, second: &mut KafkaProducer) -> Result<(), LogError> {
+    std::thread::scope(|scope| {
+        let both = std::thread::Builder::new().name("init".to_owned()).spawn_scoped(scope, || first.init());
+        let other = second.init();
+        let first = both.map(|it| it.join().unwrap_or_else(|_| Err(out_of_order("its initialising thread died"))));
+        first.unwrap_or_else(|_| Err(out_of_order("no thread could be started to initialise it"))).and(other)
+    })
 }
 
 /// Makes a call that the client says may be made again, a few times.

@@ -135,6 +135,11 @@ impl Consumer for MemoryConsumer {
         partitions.iter().map(bounds).collect()
     }
 
+    fn stable_ends(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Offset>, LogError> {
+        self.cluster.state().reach(&self.name, Request::Lookup)?;
+        partitions.iter().map(|it| Ok(self.cluster.bounds(self.topics.name(it.topic)?, it.partition)?.1)).collect()
+    }
+
     fn assign(&mut self, positions: &[(TopicPartition, Offset)], held: &[TopicPartition]) -> Result<(), LogError> {
         self.readings.clear();
         self.ends.clear();

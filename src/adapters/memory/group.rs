@@ -47,8 +47,11 @@ pub struct Group {
     incarnations: u64,
     members: BTreeMap<String, Member>,
     committed: BTreeMap<Place, Offset>,
-    /// Offsets of open transactions.
-    pending: BTreeMap<Serial, BTreeMap<Place, Offset>>,
+    /// Offsets of open transactions, each with its number in the order in which they were added.
+    pending: BTreeMap<Serial, BTreeMap<Place, (u64, Offset)>>,
+    /// The number of each committed offset.
+    newest: BTreeMap<Place, u64>,
+    held: u64,
 }
 
 #[derive(Debug)]
@@ -193,13 +196,21 @@ impl Group {
 
     /// Holds offsets until their transaction ends.
     pub fn hold(&mut self, transaction: Serial, offsets: impl IntoIterator<Item = (Place, Offset)>) {
-        self.pending.entry(transaction).or_default().extend(offsets);
+        self.held += 1;
+        let held = offsets.into_iter().map(|(place, offset)| (place, (self.held, offset)));
+        self.pending.entry(transaction).or_default().extend(held);
     }
 
-    /// Ends a transaction.
+    /// Ends a transaction. Of two that end in another order than their offsets were added in, those that were added later stay.
     pub fn end(&mut self, transaction: Serial, committed: bool) {
         if let Some(offsets) = self.pending.remove(&transaction).filter(|_| committed) {
-            self.committed.extend(offsets);
+            for (place, (held, offset)) in offsets {
+                let newest = self.newest.entry(place.clone()).or_default();
+                if *newest < held {
+                    *newest = held;
+                    self.committed.insert(place, offset);
+                }
+            }
         }
     }
 

@@ -28,6 +28,7 @@ use crate::adapters::memory::producer::MemoryProducer;
 use crate::engine::record::TopicId;
 use crate::runtime::ports::{Log, LogError, Parts};
 use crate::runtime::reaction::Reaction;
+use crate::runtime::turns::{self, Turns};
 
 /// Who a client is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +37,14 @@ pub struct Identity {
     pub group: String,
     /// The member's name in it, which stays the same over restarts.
     pub member: String,
-    /// The producer's transactional id.
+    /// The transactional id of its first producer; the second's follows from it.
     pub transactional_id: String,
 }
 
 /// One worker's view of a [`Cluster`]. Dropping it is a crash: the member stays in the group, an open transaction stays open.
 pub struct MemoryLog {
     consumer: MemoryConsumer,
-    producer: MemoryProducer,
+    producer: Turns<MemoryProducer>,
     changelogs: MemoryChangelogs,
 }
 
@@ -54,9 +55,11 @@ impl MemoryLog {
         let topics = Topics(topics.into_iter().collect());
         let membership = Membership::default();
         let member = identity.member.clone();
+        let second = Identity { transactional_id: identity.transactional_id.clone() + turns::SECOND, ..identity.clone() };
+        let producer = |identity| MemoryProducer::new(cluster.clone(), topics.clone(), identity, membership.clone());
         Self {
             consumer: MemoryConsumer::new(cluster.clone(), topics.clone(), &identity, membership.clone()),
-            producer: MemoryProducer::new(cluster.clone(), topics.clone(), identity, membership),
+            producer: Turns::new(producer(identity), producer(second), turns::init_in_order),
             changelogs: MemoryChangelogs::new(cluster.clone(), topics, member),
         }
     }

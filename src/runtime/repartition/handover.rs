@@ -11,10 +11,11 @@ use crate::engine::partition::partition_of;
 use crate::engine::plan::Plan;
 use crate::engine::record::{HeaderRef, Offset, RecordRef, TopicId, TopicPartition};
 use crate::engine::task::effects::Effects;
+use crate::runtime::commit::IDLE_COMMIT;
 use crate::runtime::mutant::{self, Mutant};
 use crate::runtime::ports::LogError;
 use crate::runtime::status::Change;
-use crate::runtime::tasks::{Tasks, Turn};
+use crate::runtime::tasks::{Source, Tasks, Turn};
 use crate::runtime::worker::{Error, Transaction, Worker};
 
 /// Which topics could be handed over, and what is in the way.
@@ -30,6 +31,8 @@ pub(in crate::runtime) struct Handover {
     hold_from: Duration,
     told: bool,
     look_at: Duration,
+    /// When to look again whether markers are there.
+    pass_at: Duration,
 }
 
 /// The topics of which records are handed over.
@@ -50,13 +53,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Input is held no longer than this for it, and then not for a while.
 const HOLD_MAX: Duration = Duration::from_secs(2);
 const HOLD_PAUSE: Duration = Duration::from_secs(60);
+/// A worker that stops waits for the last markers so long at most, and asks again after a pause.
+const MARKERS_MAX: Duration = Duration::from_secs(1);
+const MARKERS_PAUSE: Duration = Duration::from_millis(10);
 /// How long a round waits for records meanwhile.
 pub(in crate::runtime) const HOLD_WAIT: Duration = Duration::from_millis(2);
 
 impl Handover {
     pub(in crate::runtime) fn new(plan: &Plan, enabled: bool) -> Self {
         let feeds = if enabled { plan.repartitions() } else { Vec::new() };
-        Self { feeds, unread: BTreeMap::new(), holding: None, hold_from: Duration::ZERO, told: false, look_at: Duration::ZERO }
+        let (hold_from, look_at, pass_at) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        Self { feeds, unread: BTreeMap::new(), holding: None, hold_from, told: false, look_at, pass_at }
     }
 
     /// The member has other partitions.
@@ -248,12 +255,54 @@ impl Worker {
             self.handover.unread.insert(partition, end);
             return;
         };
-        // One marker follows; nobody else writes here. The next commit's offsets are taken when it is there, and go over it.
-        let behind_marker = end + 1;
-        source.next = source.next.max(behind_marker);
+        source.next = source.next.max(end);
         if source.consumed.is_none() {
-            source.consumed = Some(behind_marker);
+            source.before_markers = Some((end, self.clock.elapsed()));
         }
+    }
+
+    /// Where nothing was handed over for a while, the position goes behind the markers, which would count as lag else.
+    pub(in crate::runtime) fn pass_markers(&mut self) -> Result<(), Error> {
+        let now = self.clock.elapsed();
+        if now < self.handover.pass_at {
+            return Ok(());
+        }
+        self.handover.pass_at = now + IDLE_COMMIT;
+        self.pass_markers_of_before(now.saturating_sub(IDLE_COMMIT)).or_else(|error| self.react(error))
+    }
+
+    /// The same at the end, when nothing will be handed over any more; whether a position has moved.
+    pub(in crate::runtime) fn pass_last_markers(&mut self, until: Duration) -> bool {
+        let until = until.min(self.clock.elapsed() + MARKERS_MAX);
+        while self.tasks.before_markers() && self.clock.elapsed() < until {
+            if self.pass_markers_of_before(Duration::MAX).is_err() {
+                break; // They stay lag until the next start.
+            }
+            if self.tasks.before_markers() {
+                self.clock.sleep(MARKERS_PAUSE);
+            }
+        }
+        self.tasks.dirty()
+    }
+
+    /// Only when the markers are there: a committed offset behind the end of the log is nowhere.
+    fn pass_markers_of_before(&mut self, committed_before: Duration) -> Result<(), LogError> {
+        let waits = |it: &Source| it.before_markers.is_some_and(|(_, since)| since <= committed_before);
+        let partitions: Vec<TopicPartition> = self.tasks.sources.iter().filter(|(_, it)| waits(it)).map(|(tp, _)| *tp).collect();
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let ends = self.log.parts().consumer.stable_ends(&partitions)?;
+        for (partition, stable_end) in partitions.iter().zip(ends) {
+            let Some(source) = self.tasks.sources.get_mut(partition) else { continue };
+            // Nobody else writes here: what is stable behind the records are all the markers.
+            if source.before_markers.is_some_and(|(end, _)| end < stable_end) {
+                source.before_markers = None;
+                source.next = source.next.max(stable_end);
+                source.consumed = Some(stable_end);
+            }
+        }
+        Ok(())
     }
 
     /// The worker's partitions of topics.
