@@ -2,9 +2,8 @@
 //! fetched is in large pieces that come and go; the C library gives each back to the system at once, or keeps more than the bound on memory
 //! allows.
 
-/// Two arenas for all threads, and what is freed goes back to the system within five seconds, so that the size of the heap follows its use. A
-/// commit's records are freed at once, ten times a second, and state once a second: sooner, the next ones would ask the system for the same
-/// pages again; `bench/compare.py` with `MALLOC_CONF=dirty_decay_ms:1000` shows it. The environment's `MALLOC_CONF` goes before it.
+/// Two arenas for all threads, and what is freed goes back to the system within five seconds, so that the size of the heap follows its use,
+/// while the next commits find the pages that the last ones had. The environment's `MALLOC_CONF` goes before it.
 #[used]
 #[unsafe(export_name = "malloc_conf")]
 static CONF: Option<&'static u8> = Some(&CONF_TEXT[0]);
