@@ -179,7 +179,7 @@ class Bench:
         try:
             self.drain(arm, watch, loaded["outputs"] * 2)
             watch.close()
-            os.sync()  # Else the system does it half a minute after the drain, and holds up whoever writes then: in the time that counts.
+            os.sync()  # Else the system does it half a minute after the drain: in the time that counts.
             lead = self.sizes["pace_lead"] if lead is None else lead
             at += paced(arm, self.broker, kind="transactions", rate=self.sizes["rates"][0], seconds=lead, **{"from": at})["records"]
             for rate in self.sizes["rates"] if counted is None else counted:
