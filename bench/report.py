@@ -98,7 +98,8 @@ def besides(drain, arm):
 
 
 def best(latency, arm, nth):
-    """The interval and number of threads at which an arm's p50 and p99 are lowest at a rate, with medians over its runs."""
+    """What an arm has at a rate with the interval and number of threads that ran most often: its best. Medians over these runs; of settings
+    that ran as often, the one with the lowest p50 and p99."""
     found = {}
     for run in latency["runs"] if latency else []:
         if run["arm"] == arm:
@@ -106,7 +107,9 @@ def best(latency, arm, nth):
     if not found:
         return None
     keys = ("p50", "p90", "p99", "p999", "max", "worker_us", "broker_us", "rate")
-    medians = [{"interval": interval, "threads": threads, **{k: statistics.median(it[k] for it in runs) for k in keys}} for (interval, threads), runs in found.items()]
+    most = max(len(runs) for runs in found.values())
+    medians = [{"interval": interval, "threads": threads, **{k: statistics.median(it[k] for it in runs) for k in keys}}
+               for (interval, threads), runs in found.items() if len(runs) == most]
     return min(medians, key=lambda it: it["p50"] + it["p99"])
 
 
