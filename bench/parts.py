@@ -20,7 +20,7 @@ ABBA = ["kafka-streams", "null", "goyt", "goyt", "null", "kafka-streams"]
 # "pace_rounds": so often each arm runs once more, with the setting that was its best.
 FULL = {
     "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 2, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
-    "pace_lead": 10, "pace_first": 40, "paces": [(30, 2), (30, 1)], "pace_rounds": 4, "restart": [1_000_000, 5_000_000], "kills": 3,
+    "pace_lead": 10, "pace_first": 120, "paces": [(30, 2), (30, 1)], "pace_rounds": 4, "restart": [1_000_000, 5_000_000], "kills": 3,
     "peer_restart": [1_000_000, 5_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
     "topologies": [1, 8],
 }
@@ -162,7 +162,7 @@ class Bench:
     def part_latency(self):
         """Open loops, with each arm at each commit interval and number of threads.
 
-        Small transactions make the broker's JVM compile anew, for half a minute and on a core of its own: first one loop of each arm that
+        Small transactions make the broker's JVM compile anew, for minutes and on a core of its own: first one loop of each arm that
         does not count.
         """
         for arm in ["kafka-streams", "goyt"]:

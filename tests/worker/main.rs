@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod dedup;
 mod repartition;
 
 use std::sync::Arc;

@@ -246,9 +246,9 @@ impl Committer {
 /// Initialises both at the same time: most of it is waiting.
 pub(super) fn init_side_by_side(first: &mut KafkaProducer, second: &mut KafkaProducer) -> Result<(), LogError> {
     std::thread::scope(|scope| {
-        let both = std::thread::Builder::new().name("init".to_owned()).spawn_scoped(scope, || first.init());
+        let under_way = std::thread::Builder::new().name("init".to_owned()).spawn_scoped(scope, || first.init());
         let other = second.init();
-        let first = both.map(|it| it.join().unwrap_or_else(|_| Err(out_of_order("its initialising thread died"))));
+        let first = under_way.map(|it| it.join().unwrap_or_else(|_| Err(out_of_order("its initialising thread died"))));
         first.unwrap_or_else(|_| Err(out_of_order("no thread could be started to initialise it"))).and(other)
     })
 }

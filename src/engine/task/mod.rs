@@ -49,6 +49,8 @@ pub struct Task {
     refused: BTreeMap<Offset, Refusal>,
     /// Up to where expired pages of ids have been swept, by store.
     swept: Vec<Vec<u8>>,
+    /// What no page is older than, by store: as long as that has not expired, none is looked for.
+    oldest_page: Vec<Millis>,
     /// What is known of the ids of a dedup, by store.
     seen: Vec<Seen>,
     slots: Vec<Value<'static>>,
@@ -80,6 +82,7 @@ impl Task {
             logged_stream_time: Millis::MIN,
             refused: BTreeMap::new(),
             swept: vec![dedup_keys::before_pages(); plan.stores.len()],
+            oldest_page: vec![Millis::MIN; plan.stores.len()],
             seen: seen.into_iter().map(Seen::new).collect(),
             slots: Vec::new(),
             scratch: Scratch::default(),
@@ -265,9 +268,10 @@ impl Task {
         let plan = Arc::clone(&self.plan);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {
-                self.pack(store, window_ms, committed)?;
+                let packed = self.pack(store, window_ms, committed)?;
                 self.learn(store, committed)?;
                 self.sweep(store, window_ms, committed)?;
+                self.oldest_page.iter_mut().skip(store).take(1).for_each(|it| *it = packed.min(*it));
                 if self.logged_stream_time < self.stream_time {
                     let mut time = Vec::new();
                     dedup_keys::write_time(self.stream_time, &mut time);
@@ -286,18 +290,20 @@ impl Task {
         Ok(())
     }
 
-    /// Packs the ids that the transaction saw first, for the changelog.
-    fn pack(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
-        let oldest = self.stream_time.saturating_sub(window_ms);
+    /// Packs the ids that the transaction saw first, for the changelog. Gives what no page of them is older than.
+    fn pack(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<Millis, StoreError> {
+        let (oldest, mut oldest_page) = (self.stream_time.saturating_sub(window_ms), Millis::MAX);
         for page in dedup_pages::pack(self.overlay.open(store), window_ms, self.position.unwrap_or_default()) {
-            if dedup_keys::newest_of(&page.key).is_some_and(|newest| newest < oldest) {
+            let newest = dedup_keys::newest_of(&page.key).unwrap_or(Millis::MIN);
+            if newest < oldest {
                 // In time when they were seen, they have all expired within the transaction. Their page would be among those swept already.
                 self.forget_ids(store, &page.key, &page.value, committed)?;
             } else {
+                oldest_page = newest.min(oldest_page);
                 self.overlay.put(store, Key::of(&page.key), Some(&page.value));
             }
         }
-        Ok(())
+        Ok(oldest_page)
     }
 
     /// Takes note of some of the ids that are on disk, until all of them are known.
@@ -341,20 +347,24 @@ impl Task {
 
     /// Deletes pages whose ids have all expired, and these ids.
     fn sweep(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
-        if self.overlay.has_unwritten(store) {
-            // A page that is not on disk yet would be passed over.
+        let oldest = self.stream_time.saturating_sub(window_ms);
+        let (Some(from), Some(oldest_page)) = (self.swept.get(store), self.oldest_page.get_mut(store)) else { return Ok(()) };
+        // A page that is not on disk yet would be passed over.
+        if oldest <= *oldest_page || self.overlay.has_unwritten(store) {
             return Ok(());
         }
-        let oldest = self.stream_time.saturating_sub(window_ms);
         let (mut expired, mut bytes) = (Vec::new(), 0);
-        let Some(from) = self.swept.get(store) else { return Ok(()) };
+        *oldest_page = Millis::MAX;
         committed.scan(store, from, &mut |key, value| match dedup_keys::newest_of(key) {
             Some(newest) if newest < oldest && bytes < SWEEP_BYTES => {
                 bytes += value.len();
                 expired.push((key.to_vec(), value.to_vec()));
                 true
             }
-            _ => false,
+            found => {
+                *oldest_page = found.unwrap_or(Millis::MIN);
+                false
+            }
         })?;
         for (key, page) in &expired {
             self.forget_ids(store, key, page, committed)?;
@@ -392,6 +402,7 @@ impl Task {
         }
         self.logged_stream_time = self.stream_time;
         self.swept = vec![dedup_keys::before_pages(); self.plan.stores.len()];
+        self.oldest_page = vec![Millis::MIN; self.plan.stores.len()];
         Ok(())
     }
 
