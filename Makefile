@@ -87,7 +87,7 @@ chaos: build-tests ## Faults on a real Kafka, each many times (about a quarter o
 	$(CHAOS) CHAOS_REPORT=$(CHAOS_REPORT) scripts/kafka.sh run $(CARGO) test --release --no-fail-fast \
 		--test broker --test kafka_adapter -- chaos:: late_requests:: ; status=$$?; cat $(CHAOS_REPORT); exit $$status
 
-bench: setup ## Measure against Kafka Streams and the limit; writes docs/performance.md (half an hour; BENCH_PARTS: see bench/README.md)
+bench: setup ## Measure against Kafka Streams and the limit; writes docs/performance.md (over an hour; BENCH_PARTS: see bench/README.md)
 	python3 bench/bench.py
 
 bench-quick: setup ## The same, small and in minutes, to see that it works: target/bench/quick.md
