@@ -294,7 +294,7 @@ impl Task {
     fn pack(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<Millis, StoreError> {
         let (oldest, mut oldest_page) = (self.stream_time.saturating_sub(window_ms), Millis::MAX);
         for page in dedup_pages::pack(self.overlay.open(store), window_ms, self.position.unwrap_or_default()) {
-            let newest = dedup_keys::newest_of(&page.key).unwrap_or(Millis::MIN);
+            let newest = dedup_keys::newest_of(&page.key).unwrap_or(Millis::MAX);
             if newest < oldest {
                 // In time when they were seen, they have all expired within the transaction. Their page would be among those swept already.
                 self.forget_ids(store, &page.key, &page.value, committed)?;
