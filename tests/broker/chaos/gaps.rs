@@ -244,6 +244,8 @@ fn add_partition(topic: &str) {
     let count = usize::try_from(PARTITIONS).expect("a count") + 1;
     let added = broker::block_on(broker::admin().create_partitions(&[NewPartitions::new(topic, count)], &broker::admin_options()));
     assert!(added.expect("a request").iter().all(Result::is_ok));
+    // The controller has it; who asks a broker right now may still be told the old count.
+    wait::until("the new partition", || (reader::partitions(topic).len() == count).then_some(()));
 }
 
 fn copy(from: &Path, to: &Path) {
