@@ -17,17 +17,17 @@ NULL_TOLERANCE = 0.03
 ABBA = ["kafka-streams", "null", "goyt", "goyt", "null", "kafka-streams"]
 # "paces": the commit intervals (ms) and numbers of threads that latency is measured with, of both arms. 30 ms is the better interval of both,
 # as `make bench-quick` shows. "pace_lead": seconds of each open loop before it counts; the first of each arm, which does not count, is longer.
-# "pace_rounds": so often each arm runs once more, with the setting that was its best.
+# "pace_tries": so often each setting runs before the best one of each arm is chosen; "pace_rounds": so often that runs once more.
 FULL = {
     "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 2, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
-    "pace_lead": 10, "pace_first": 120, "paces": [(30, 2), (30, 1)], "pace_rounds": 4, "restart": [1_000_000, 5_000_000], "kills": 3,
-    "peer_restart": [1_000_000, 5_000_000], "idle_seconds": 10, "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000,
-    "topologies": [1, 8],
+    "pace_lead": 10, "pace_first": 120, "paces": [(30, 2), (30, 1)], "pace_tries": 2, "pace_rounds": 3,
+    "restart": [1_000_000, 5_000_000], "kills": 3, "peer_restart": [1_000_000, 5_000_000], "idle_seconds": 10,
+    "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000, "topologies": [1, 8],
 }
 QUICK = {
     "warm": 200_000, "drain": 300_000, "sessions": 300_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 5, "pace_warm": 60_000,
-    "pace_lead": 2, "pace_first": 10, "paces": [(100, 2), (30, 2), (30, 1)], "pace_rounds": 0, "restart": [100_000, 300_000], "kills": 2,
-    "peer_restart": [100_000], "idle_seconds": 5, "keys": [50_000, 500_000], "partitions": [4, 48], "grow": 150_000, "topologies": [1, 8],
+    "pace_lead": 2, "pace_first": 10, "paces": [(100, 2), (30, 2), (30, 1)], "pace_tries": 1, "pace_rounds": 0, "restart": [100_000, 300_000],
+    "kills": 2, "peer_restart": [100_000], "idle_seconds": 5, "keys": [50_000, 500_000], "partitions": [4, 48], "grow": 150_000, "topologies": [1, 8],
 }
 # So many more records are under way when a process is killed.
 IN_FLIGHT = 60_000
@@ -167,12 +167,14 @@ class Bench:
         """
         for arm in ["kafka-streams", "goyt"]:
             self.latency_run(arm, *self.sizes["paces"][0], lead=self.sizes["pace_first"], counted=[])
-        runs = [self.latency_run(arm, *it) for it in self.sizes["paces"] for arm in ["kafka-streams", "goyt"]]
-        # Two runs of one setting differ by more than the arms do: the best one of each arm has more of them, in turn.
-        arms = [(arm, *best_setting(runs, arm)) for arm in ["kafka-streams", "goyt"]]
-        for nth in range(self.sizes["pace_rounds"]):
-            runs += [self.latency_run(*it) for it in arms[:: -1 if nth % 2 else 1]]
+        runs = self.in_turn([(arm, *it) for it in self.sizes["paces"] for arm in ["kafka-streams", "goyt"]], self.sizes["pace_tries"])
+        # Two runs of one setting differ by more than the arms do: the best one of each arm has more of them.
+        runs += self.in_turn([(arm, *best_setting(runs, arm)) for arm in ["kafka-streams", "goyt"]], self.sizes["pace_rounds"])
         return {"runs": runs, "seconds": self.sizes["pace_seconds"]}
+
+    def in_turn(self, settings, rounds):
+        """Each setting once in a round; every second round runs backward."""
+        return [self.latency_run(*it) for nth in range(rounds) for it in settings[:: -1 if nth % 2 else 1]]
 
     def latency_run(self, name, interval, threads=THREADS, lead=None, counted=None):
         arm, warm = Arm(name, TRANSACTIONS, self.folder, interval, threads), self.sizes["pace_warm"]
@@ -421,11 +423,20 @@ class Bench:
         return folder
 
 
+def by_setting(runs, arm):
+    """An arm's runs by the commit interval and number of threads that they had."""
+    found = {}
+    for run in runs:
+        if run["arm"] == arm:
+            found.setdefault((run["interval"], run["threads"]), []).append(run)
+    return found
+
+
 def best_setting(runs, arm):
-    """The commit interval and number of threads with which p50 and p99 were lowest, at all rates together."""
+    """The setting with which p50 and p99 were lowest, at all rates together, in the median of its runs."""
     together = lambda run: sum(it["p50"] + it["p99"] for it in run["paced"])  # noqa: E731
-    best = min((it for it in runs if it["arm"] == arm), key=together)
-    return best["interval"], best["threads"]
+    found = by_setting(runs, arm)
+    return min(found, key=lambda setting: statistics.median(map(together, found[setting])))
 
 
 CHANGELOG_READ = re.compile(r"restored: (\d+) records read of (\d+)")

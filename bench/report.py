@@ -5,7 +5,7 @@ import statistics
 import plots
 from arms import JAVA_OPTIONS, NAMES
 from measure import BROKER_EXTRA, BROKER_HEAP, HERE, ROOT, TARGET
-from parts import FULL, PARTITIONS, QUICK
+from parts import FULL, PARTITIONS, QUICK, by_setting
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 MISSING = "not measured"
@@ -100,15 +100,12 @@ def besides(drain, arm):
 def best(latency, arm, nth):
     """What an arm has at a rate with the interval and number of threads that ran most often: its best. Medians over these runs; of settings
     that ran as often, the one with the lowest p50 and p99."""
-    found = {}
-    for run in latency["runs"] if latency else []:
-        if run["arm"] == arm:
-            found.setdefault((run["interval"], run.get("threads", 1)), []).append(run["paced"][nth])
+    found = by_setting(latency["runs"] if latency else [], arm)
     if not found:
         return None
     keys = ("p50", "p90", "p99", "p999", "max", "worker_us", "broker_us", "rate")
     most = max(len(runs) for runs in found.values())
-    medians = [{"interval": interval, "threads": threads, **{k: statistics.median(it[k] for it in runs) for k in keys}}
+    medians = [{"interval": interval, "threads": threads, **{k: statistics.median(it["paced"][nth][k] for it in runs) for k in keys}}
                for (interval, threads), runs in found.items() if len(runs) == most]
     return min(medians, key=lambda it: it["p50"] + it["p99"])
 
