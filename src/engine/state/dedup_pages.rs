@@ -26,6 +26,8 @@ pub struct Page {
     pub key: Vec<u8>,
     /// Its ids.
     pub value: Vec<u8>,
+    /// The greatest of their times, which the key begins with.
+    pub newest: Millis,
 }
 
 /// Packs what a commit wrote: entries of ids, with their values. `position`: where the task stands.
@@ -60,7 +62,7 @@ fn write(ids: &[Seen<'_>], position: Offset, number: usize) -> Page {
     let newest = ids.iter().map(|(_, time)| *time).max().unwrap_or(Millis::MIN);
     let mut key = Vec::with_capacity(32);
     page_key(newest, position, number, &mut key);
-    Page { key, value: value(newest, ids) }
+    Page { key, value: value(newest, ids), newest }
 }
 
 fn value(newest: Millis, ids: &[Seen<'_>]) -> Vec<u8> {
@@ -158,7 +160,7 @@ mod tests {
     #[test]
     fn ids_are_taken_out_of_a_page() {
         let pages = packed(&[entry(b"a", 5), entry(b"b", 3)], 1_000);
-        let [Page { key, value }] = &pages[..] else { panic!("{pages:?}") };
+        let [Page { key, value, .. }] = &pages[..] else { panic!("{pages:?}") };
         let left = without(key, value, |id| id == b"a").unwrap().unwrap();
         assert_eq!(read(key, &left).unwrap(), [(&b"b"[..], 3)]);
         assert_eq!(without(key, value, |_| true), Some(None));

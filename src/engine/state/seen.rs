@@ -2,8 +2,9 @@
 //! are new.
 //!
 //! A Bloom filter in blocks, as Apache Parquet has it: an id sets a bit in each word of one block, so that a look is one access to memory.
-//! It grows by parts, each of which is larger than the one before; a part goes when all of its ids have expired. After a start it learns, page
-//! by page, what is on disk, and has no opinion until it knows all.
+//! It grows by parts, each of which is larger than the one before; a part goes when all of its ids have expired. When there is no memory for
+//! more, the largest one takes more ids than it is made for, and is mistaken more often: that still spares most looks. After a start it learns,
+//! page by page, what is on disk, and has no opinion until it knows all.
 
 use super::Key;
 use super::dedup_keys::{before_pages, begin_id};
@@ -23,6 +24,8 @@ struct Part {
     blocks: Vec<Block>,
     /// So many ids may still be added.
     room: usize,
+    /// So many times it was given room for as many ids as it is made for.
+    fillings: usize,
     /// The greatest time of an id.
     newest: Millis,
 }
@@ -42,6 +45,8 @@ type Block = [u32; 8];
 
 /// Of a block: of 250 other ids one is then taken for one of these.
 const IDS: usize = 20;
+/// How often a block takes so many when there is no memory for others: of 10 other ids, 3 are then taken for one of these.
+const FILLINGS_MAX: usize = 3;
 /// Of the first part: room for 160 ids. There are many tasks with few.
 const FIRST_BLOCKS: usize = 8;
 /// So many times as large is each part as the one before: there are few, as each is looked at.
@@ -75,24 +80,33 @@ impl Seen {
             return;
         }
         if self.parts.last().is_none_or(|it| it.room == 0) {
-            self.grow();
+            self.make_room();
         }
         if let Some(part) = self.parts.last_mut() {
             part.add(key.hash(), time);
         }
     }
 
+    /// Sees to it that the last part has room.
     #[cold]
-    fn grow(&mut self) {
+    fn make_room(&mut self) {
         let held: usize = self.parts.iter().map(|it| it.blocks.len()).sum();
         let left = (self.limit_bytes / size_of::<Block>()).saturating_sub(held);
-        let wanted = self.parts.last().map_or(FIRST_BLOCKS, |it| it.blocks.len() * GROWTH);
-        if left < FIRST_BLOCKS {
-            (self.parts, self.known) = (Vec::new(), Known::None);
+        let wanted = self.parts.iter().map(|it| it.blocks.len() * GROWTH).max().unwrap_or(FIRST_BLOCKS);
+        if FIRST_BLOCKS <= left {
+            let blocks = vec![Block::default(); wanted.min(left)];
+            self.parts.push(Part { room: blocks.len() * IDS, fillings: 1, blocks, newest: Millis::MIN });
             return;
         }
-        let count = wanted.min(left);
-        self.parts.push(Part { blocks: vec![Block::default(); count], room: count * IDS, newest: Millis::MIN });
+        // The largest one is filled once more: mistakes of several add up.
+        let largest = (0..self.parts.len()).max_by_key(|nth| self.parts.get(*nth).map(|it| it.blocks.len()));
+        match largest.map(|nth| self.parts.remove(nth)) {
+            Some(mut part) if part.fillings < FILLINGS_MAX => {
+                (part.room, part.fillings) = (part.blocks.len() * IDS, part.fillings + 1);
+                self.parts.push(part);
+            }
+            _ => (self.parts, self.known) = (Vec::new(), Known::None),
+        }
     }
 
     /// Ids older than this count as not seen, for good.
@@ -203,6 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn without_memory_for_more_it_is_mistaken_more_often() {
+        let blocks = 2_048;
+        let mut seen = filter(blocks * size_of::<Block>());
+        let (mut added, mut mistaken) = (0, Vec::new());
+        // In parts of 8, 32, 128, 512 and what is left. This one is filled twice more.
+        for room in [blocks, blocks - 680, blocks - 680].map(|it| (it * IDS) as u64) {
+            (added..added + room).for_each(|id| seen.add(Key::of(&key(id)), 0));
+            added += room;
+            assert!((0..added).all(|id| seen.may_have(Key::of(&key(id)))));
+            mistaken.push((1_000_000..1_010_000).filter(|it| seen.may_have(Key::of(&key(*it)))).count());
+        }
+        assert!(matches!(mistaken[..], [..300, 300..1_500, 1_500..4_000]), "{mistaken:?} of 10,000");
+        seen.add(Key::of(&key(added)), 0);
+        assert!(seen.parts.is_empty() && seen.may_have(Key::of(&key(2_000_000))), "then they were too many");
+    }
+
+    #[test]
     fn parts_go_when_their_ids_have_expired() {
         let mut seen = filter(1 << 20);
         (0..100_000).for_each(|id| seen.add(Key::of(&key(id)), 1));
@@ -219,7 +250,7 @@ mod tests {
         assert!(seen.lacks().is_some() && seen.may_have(Key::of(&key(1))));
         seen.learned_all();
         assert!(seen.lacks().is_none() && !seen.may_have(Key::of(&key(1))));
-        (0..1_000).for_each(|id| seen.add(Key::of(&key(id)), 0));
+        (0..2_000).for_each(|id| seen.add(Key::of(&key(id)), 0));
         assert!(seen.lacks().is_none() && seen.may_have(Key::of(&key(77_777))), "a KB was not enough");
         seen.forget();
         assert!(seen.lacks().is_some());

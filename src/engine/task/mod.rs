@@ -59,8 +59,9 @@ pub struct Task {
 
 /// A commit sweeps pages until they have so many bytes: some 40,000 ids. With much to do there is one that does in a second.
 const SWEEP_BYTES: usize = 1 << 20;
-/// What is known of ids may take such a part of the memory for entries.
+/// What is known of ids may take such a part of the memory for entries; more of it where none are kept in memory that are on disk.
 const SEEN_PART: usize = 4;
+const SEEN_PART_ALONE: usize = 2;
 
 impl Task {
     /// A task without state in memory.
@@ -69,7 +70,8 @@ impl Task {
         let cached = |kind: StoreKind| matches!(kind, StoreKind::Aggregate | StoreKind::Allot);
         let cached: Vec<bool> = plan.stores.iter().map(|it| cached(it.kind)).collect();
         let of_ids: Vec<usize> = plan.stores.iter().map(|it| usize::from(matches!(it.kind, StoreKind::Dedup { .. }))).collect();
-        let for_each = cache_bytes / SEEN_PART / of_ids.iter().sum::<usize>().max(1);
+        let part = if cached.contains(&true) { SEEN_PART } else { SEEN_PART_ALONE };
+        let for_each = cache_bytes / part / of_ids.iter().sum::<usize>().max(1);
         let seen: Vec<usize> = of_ids.iter().map(|it| it * for_each).collect();
         Self {
             id: plan.task_id(partition),
@@ -268,10 +270,9 @@ impl Task {
         let plan = Arc::clone(&self.plan);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {
-                let packed = self.pack(store, window_ms, committed)?;
                 self.learn(store, committed)?;
                 self.sweep(store, window_ms, committed)?;
-                self.oldest_page.iter_mut().skip(store).take(1).for_each(|it| *it = packed.min(*it));
+                self.pack(store, window_ms, committed)?;
                 if self.logged_stream_time < self.stream_time {
                     let mut time = Vec::new();
                     dedup_keys::write_time(self.stream_time, &mut time);
@@ -290,20 +291,21 @@ impl Task {
         Ok(())
     }
 
-    /// Packs the ids that the transaction saw first, for the changelog. Gives what no page of them is older than.
-    fn pack(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<Millis, StoreError> {
-        let (oldest, mut oldest_page) = (self.stream_time.saturating_sub(window_ms), Millis::MAX);
+    /// Packs the ids that the transaction saw first, for the changelog.
+    fn pack(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
+        let oldest = self.stream_time.saturating_sub(window_ms);
         for page in dedup_pages::pack(self.overlay.open(store), window_ms, self.position.unwrap_or_default()) {
-            let newest = dedup_keys::newest_of(&page.key).unwrap_or(Millis::MAX);
-            if newest < oldest {
+            if page.newest < oldest {
                 // In time when they were seen, they have all expired within the transaction. Their page would be among those swept already.
                 self.forget_ids(store, &page.key, &page.value, committed)?;
             } else {
-                oldest_page = newest.min(oldest_page);
                 self.overlay.put(store, Key::of(&page.key), Some(&page.value));
+                if let Some(oldest_page) = self.oldest_page.get_mut(store) {
+                    *oldest_page = page.newest.min(*oldest_page);
+                }
             }
         }
-        Ok(oldest_page)
+        Ok(())
     }
 
     /// Takes note of some of the ids that are on disk, until all of them are known.
