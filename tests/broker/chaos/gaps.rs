@@ -204,15 +204,23 @@ fn by_wallet_changelogs(stage: &Stage) -> Vec<String> {
 /// Deletes all records of the changelogs of balances. A broker does so only for topics that are not compacted alone.
 fn cut_changelogs(stage: &Stage) {
     for changelog in by_wallet_changelogs(stage) {
-        let set = |policy: &str| {
-            let config = AlterConfig::new(ResourceSpecifier::Topic(&changelog)).set("cleanup.policy", policy);
-            let done = broker::block_on(broker::admin().alter_configs(&[config], &broker::admin_options())).expect("a request");
-            assert!(done.iter().all(Result::is_ok), "{done:?}");
-        };
-        set("delete");
+        set_policy(&changelog, "delete");
         delete_records(&changelog);
-        set("compact");
+        set_policy(&changelog, "compact");
     }
+}
+
+fn set_policy(topic: &str, policy: &str) {
+    let resource = ResourceSpecifier::Topic(topic);
+    let config = AlterConfig::new(resource).set("cleanup.policy", policy);
+    let done = broker::block_on(broker::admin().alter_configs(&[config], &broker::admin_options())).expect("a request");
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
+    // The controller has it; who asks a broker right now may still be told the old policy.
+    wait::until("the policy", || {
+        let shown = broker::block_on(broker::admin().describe_configs(&[resource], &broker::admin_options())).expect("a request");
+        let shown = shown[0].as_ref().expect("the topic").get("cleanup.policy")?.value.as_deref();
+        (shown == Some(policy)).then_some(())
+    });
 }
 
 fn delete_records(topic: &str) {
