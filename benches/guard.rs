@@ -36,7 +36,7 @@ const EVENT_BYTES: usize = 416;
 const FIRST: Millis = 1_767_607_200_000;
 const APART: Millis = 10;
 /// `statestore.cache.max.bytes` as it is set when nothing is said, for one task.
-const CACHE_BYTES: usize = 32 << 20;
+const CACHE_BYTES: usize = 64 << 20;
 
 /// Allocations so far, new ones and moved ones.
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);

@@ -110,7 +110,7 @@ impl Worker {
         let partitions: Vec<TopicPartition> = self.tasks.sources.keys().copied().collect();
         if partitions.is_empty() {
             for open in self.tasks.iter_mut() {
-                open.task.overlay.discard();
+                open.task.give_up();
             }
             return Ok(());
         }
@@ -160,7 +160,7 @@ impl Worker {
         for (index, open) in self.tasks.iter_mut().enumerate() {
             if matches!(open.state, State::Stopped(_)) || closed.contains(&open.task.id) {
                 // What it did in the transaction that was given up must not come into the next one.
-                open.task.overlay.discard();
+                open.task.give_up();
                 continue;
             }
             if mutant::is(Mutant::NothingForgotten) && open.state == State::Running {

@@ -37,6 +37,7 @@ mutants! {
     FailedWriteForgotten "a store that could not be written counts as written",
     UnwrittenForgotten "committed state that is not on disk is dropped with the transaction that is given up",
     SeenStays "what is known of ids stays known when they are restored",
+    PagesNotIndexed "ids that stand in pages alone are not looked for behind a start",
     Latest "without a committed offset, reading begins at the end",
     DedupOff "copies are not recognised",
     StableEnd "state is restored up to the last stable offset only",

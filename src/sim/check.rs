@@ -25,7 +25,8 @@ use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::adapters::memory::{Identity, MemoryLog};
 use crate::config::Properties;
 use crate::engine::plan::{Plan, Role, StoreKind};
-use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::engine::state::dedup_keys::{self, PageName};
+use crate::engine::state::dedup_pages;
 use crate::runtime::operations::replay::{self, Begin, Request, Shadow};
 use crate::runtime::ports::Clock;
 use crate::runtime::supervisor::Worlds;
@@ -112,13 +113,15 @@ fn state_is_fold(site: &Site, processes: &[Process]) -> Result<(), String> {
             for partition in 0..site.partitions.get(usize::from(subtopology.source.0)).copied().unwrap_or(0) {
                 let task = subtopology.task_id(partition);
                 let mut folded = folds.remove(&partition).unwrap_or_default();
-                if matches!(store.kind, StoreKind::Dedup { .. }) {
-                    folded.extend(ids(&folded));
-                }
-                let expected: Entries = folded.into_iter().collect();
                 let found = owners(processes, &task);
                 let [disk] = found.as_slice() else { return Err(format!("S2: {task} is open {} times", found.len())) };
-                let entries = disk.entries(&task, &store.id).unwrap_or_default();
+                let mut entries = disk.entries(&task, &store.id).unwrap_or_default();
+                if matches!(store.kind, StoreKind::Dedup { .. }) {
+                    folded.extend(ids(&folded, &entries));
+                    entries.iter_mut().for_each(|(key, _)| *key = PageName::of_indexed(key).map_or_else(|| key.clone(), |it| it.key()));
+                    entries.sort();
+                }
+                let expected: Entries = folded.into_iter().collect();
                 if entries != expected {
                     return Err(format!(
                         "S2: store {number} `{}` of {task} (subtopology {index}): {}",
@@ -151,10 +154,12 @@ fn fold(records: &[Stored]) -> BTreeMap<i32, BTreeMap<Vec<u8>, Vec<u8>>> {
     folds
 }
 
-/// The ids that a dedup's pages make, each with the time of the newest page that has it.
-fn ids(entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+/// The entries of ids that a dedup's pages make, each with the time of the newest page that has it. Those of indexed pages have none.
+fn ids(pages: &BTreeMap<Vec<u8>, Vec<u8>>, entries: &Entries) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let indexed: BTreeSet<PageName> = entries.iter().filter_map(|(key, _)| PageName::of_indexed(key)).collect();
     let mut times = BTreeMap::new();
-    for (id, time) in entries.iter().filter_map(|(key, page)| dedup_pages::read(key, page)).flatten() {
+    let with_entries = pages.iter().filter_map(|(key, page)| Some((PageName::of(key)?, page))).filter(|(name, _)| !indexed.contains(name));
+    for (id, time) in with_entries.filter_map(|(name, page)| dedup_pages::read(name, page)).flatten() {
         let seen = times.entry(id).or_insert(time);
         *seen = time.max(*seen);
     }

@@ -7,7 +7,8 @@ use super::process::Process;
 use super::random::Random;
 use crate::adapters::memory::cluster::{Cluster, Stored};
 use crate::engine::plan::{Plan, StoreKind, Subtopology};
-use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::engine::state::dedup_keys::{self, PageName};
+use crate::engine::state::dedup_pages;
 use crate::runtime::open_task::State;
 use crate::runtime::operations::access::StateReader as _;
 
@@ -83,11 +84,17 @@ impl Glimpses {
                 logs.insert(changelog.to_owned(), read_all(cluster, changelog)?);
             }
             let log = logs.get(changelog).map(Vec::as_slice).unwrap_or_default();
-            let id = if matches!(store.kind, StoreKind::Dedup { .. }) { dedup_keys::id_of(key) } else { None };
+            let dedup = matches!(store.kind, StoreKind::Dedup { .. });
             let records = log.iter().filter(|it| it.partition == partition);
-            let history = id.map_or_else(|| of_key(records.clone(), key), |id| of_id(records.clone(), id));
+            let history = match dedup_keys::id_of(key).filter(|_| dedup) {
+                Some(id) => of_id(records, id),
+                None if dedup => of_key(records, &dedup_keys::logged(key).unwrap_or_default()),
+                None => of_key(records, key),
+            };
             let mut history = history.into_iter().peekable();
-            for value in values {
+            // Where an indexed page is gone, it is perhaps there under its other key, as behind a restore in full.
+            let may_move = dedup && PageName::of_indexed(key).is_some();
+            for value in values.iter().filter(|it| it.is_some() || !may_move) {
                 // Of equal values the first that is not passed yet.
                 while history.peek().is_some_and(|it| it != value) {
                     history.next();
@@ -116,7 +123,7 @@ fn of_id<'l>(records: impl Iterator<Item = &'l Stored>, id: &[u8]) -> Vec<Option
     let (mut pages, mut values) = (BTreeMap::new(), Vec::new());
     for record in records {
         let (Some(page), value) = (record.content.key.as_deref(), record.content.value.as_deref()) else { continue };
-        match value.and_then(|it| dedup_pages::read(page, it)?.into_iter().find(|(it, _)| *it == id)) {
+        match value.and_then(|it| dedup_pages::read(PageName::of(page)?, it)?.into_iter().find(|(it, _)| *it == id)) {
             Some((_, time)) => drop(pages.insert(page, time)),
             None => drop(pages.remove(page)),
         }

@@ -134,6 +134,7 @@ impl Site {
                     restored: None,
                     outcomes: Outcomes { records_in: 5, processed: 2, passed_by: 0, filtered: 0, duplicate: 1, dead: 2 },
                     dead: BTreeMap::from([(("positive".to_owned(), "PIECES".to_owned()), 2)]),
+                    ids_without_entries: Vec::new(),
                 });
             }
         }

@@ -126,6 +126,21 @@ fn a_newer_format_and_a_directory_that_is_not_ours_are_refused() {
 }
 
 #[test]
+fn the_format_before_is_taken_over() {
+    let place = Place::new();
+    drop(place.open());
+    let manifest = place.task().join("task.json");
+    let read = || serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&fs::read(&manifest).unwrap()).unwrap();
+    let mut before = read();
+    let format = before.insert("format".to_owned(), 2.into());
+    // It would be of another content.
+    before.remove("checksum");
+    fs::write(&manifest, serde_json::to_vec(&before).unwrap()).unwrap();
+    drop(place.open());
+    assert_eq!(read().get("format"), format.as_ref(), "the version before refuses it from now on");
+}
+
+#[test]
 fn the_stores_of_a_task_are_open_once() {
     let place = Place::new();
     let store = place.open();

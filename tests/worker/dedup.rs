@@ -6,7 +6,15 @@ use super::{NOW, counting, event, send};
 
 #[test]
 fn ids_leave_the_store_with_their_page_when_all_of_it_has_expired() {
-    let driver = TopologyDriver::new(counting(), 1, NOW);
+    // With memory for an index of pages, ids have no entries.
+    for (memory, entries_of_id) in [(0, 2), (1 << 16, 1)] {
+        ids_leave_the_store(memory, entries_of_id);
+    }
+}
+
+fn ids_leave_the_store(memory: usize, entries_of_id: usize) {
+    let mut driver = TopologyDriver::new(counting(), 1, NOW);
+    driver.task_cache_bytes = memory;
     let mut worker = driver.worker("w");
     worker.join().unwrap();
     // An id counts for a day. Each commit has one event here: its id, and a page; and there is the stream time.
@@ -26,6 +34,6 @@ fn ids_leave_the_store_with_their_page_when_all_of_it_has_expired() {
         send(&driver, content);
         driver.run_until_idle(&mut worker).unwrap();
         let on_disk = driver.stores.entries("counting.in_0", "dedup").unwrap().len();
-        assert_eq!(on_disk, 2 * left.len() + 1, "at {time}: {left:?}");
+        assert_eq!(on_disk, entries_of_id * left.len() + 1, "at {time}: {left:?}, {memory} bytes of memory");
     }
 }

@@ -28,6 +28,8 @@ pub struct TopologyDriver {
     changes: Arc<Mutex<Vec<Change>>>,
     /// The members that workers were made for; a worker's number is its member's place here.
     members: Mutex<Vec<String>>,
+    /// What its workers' tasks may keep in memory of their state, each.
+    pub task_cache_bytes: usize,
 }
 
 /// Rounds after which a worker that never becomes idle is given up.
@@ -44,7 +46,17 @@ impl TopologyDriver {
             cluster.create_topic(&topic.name, partitions);
         }
         let (stores, clock) = (MemoryStores::new(), VirtualClock::at(now));
-        Self { cluster, stores, clock, board: Arc::default(), plan, partitions, changes: Arc::default(), members: Mutex::default() }
+        Self {
+            cluster,
+            stores,
+            clock,
+            board: Arc::default(),
+            plan,
+            partitions,
+            changes: Arc::default(),
+            members: Mutex::default(),
+            task_cache_bytes: limits().task_cache_bytes,
+        }
     }
 
     /// A worker that has not joined; `member` is its place in the group, the same after a restart.
@@ -67,7 +79,7 @@ impl TopologyDriver {
             board: Arc::clone(&self.board),
         };
         let partitions = vec![self.partitions; self.plan.topics.len()];
-        Worker::new(Arc::clone(&self.plan), partitions, limits(), world)
+        Worker::new(Arc::clone(&self.plan), partitions, Limits { task_cache_bytes: self.task_cache_bytes, ..limits() }, world)
     }
 
     fn number(&self, member: &str) -> usize {

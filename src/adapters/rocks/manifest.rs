@@ -13,7 +13,9 @@ use crate::engine::plan::{Divided, StoreKind, StorePlan};
 use crate::runtime::ports::{StoreError, TaskStores};
 
 /// The layout of directories, keys and values that this version reads and writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+/// Its stores are stores of this format: since then, ids of a dedup may stand in pages alone.
+const TAKEN_OVER: u32 = 2;
 /// The manifest's file in a task's directory.
 pub const FILE: &str = "task.json";
 
@@ -96,7 +98,7 @@ impl Manifest {
             return Err(StoreError::Damaged(format!("{}: its checksum is not that of its content", path.display())));
         }
         let Format { format } = Format::deserialize(&fields).map_err(not_understood)?;
-        if format != FORMAT {
+        if format != FORMAT && format != TAKEN_OVER {
             let by = if format > FORMAT { "a newer" } else { "an older" };
             return Err(StoreError::Foreign(format!(
                 "{} was written by {by} version of goyt (format {format}, this version knows {FORMAT}): run that version, \

@@ -312,17 +312,23 @@ fn prepare(path: &Path, wanted: &Manifest) -> Result<(), StoreError> {
     }
     let files = files(path).map_err(|error| failed("read", path, &error, hint))?;
     match Manifest::read(path)? {
-        Some(found) => found.check(wanted, path),
-        // A half-written manifest is what a crash leaves of a directory's first moment.
-        None if files.iter().all(|name| name.ends_with(".new")) => {
-            wanted.write(path).map_err(|error| failed("write the manifest in", path, &error, hint))
+        Some(found) => {
+            found.check(wanted, path)?;
+            // Before anything is written that an older version would not find.
+            if found.format == wanted.format { Ok(()) } else { write_manifest(wanted, path) }
         }
+        // A half-written manifest is what a crash leaves of a directory's first moment.
+        None if files.iter().all(|name| name.ends_with(".new")) => write_manifest(wanted, path),
         None => Err(StoreError::Foreign(format!(
             "{} holds files but no {}: it was not made by goyt, or that file was removed; move the directory away",
             path.display(),
             manifest::FILE
         ))),
     }
+}
+
+fn write_manifest(wanted: &Manifest, path: &Path) -> Result<(), StoreError> {
+    wanted.write(path).map_err(|error| failed("write the manifest in", path, &error, "check the permissions of `state.dir`"))
 }
 
 fn files(path: &Path) -> std::io::Result<Vec<String>> {

@@ -19,6 +19,7 @@ use crate::engine::json::Envelope;
 use crate::engine::plan::{Binding, Operator, Step, Subtopology};
 use crate::engine::record::{Millis, RecordRef};
 use crate::engine::state::overlay::{Overlay, Place};
+use crate::engine::state::page_index::PageIndex;
 use crate::engine::state::seen::Seen;
 use crate::engine::state::{Committed, Key, StoreError};
 use crate::engine::task::effects::Effects;
@@ -50,6 +51,8 @@ pub struct Flow<'t, 'r> {
     pub overlay: &'t mut Overlay,
     /// What is known of the ids of a dedup, by store.
     pub seen: &'t mut [Seen],
+    /// Where those of them are that have no entries, by store.
+    pub pages: &'t [PageIndex],
     /// The committed state.
     pub committed: &'t mut dyn Committed,
     /// What the record does.
@@ -78,6 +81,8 @@ pub struct Scratch {
     /// The key of a part of the value, and then its fields; the value that will be.
     part: Vec<u8>,
     next: Vec<u8>,
+    /// Ids of a dedup.
+    page: Vec<u8>,
 }
 
 impl Scratch {

@@ -7,7 +7,7 @@
 //! An id has the time of the newest page that has it: it is seen anew only when it has expired, which is later. A page that is written
 //! once more, by a promotion, or deleted takes along the ids that it had, but those that another page has, too.
 
-use super::dedup_keys::{STREAM_TIME, begin_id, id_of, newest_of, page_key, read_time, write_time};
+use super::dedup_keys::{PageName, STREAM_TIME, begin_id, id_of, read_time, write_time};
 use crate::engine::codec::{self, Malformed};
 use crate::engine::record::{Millis, Offset};
 
@@ -22,12 +22,12 @@ pub type Seen<'s> = (&'s [u8], Millis);
 /// A page to be written.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Its key.
-    pub key: Vec<u8>,
+    /// What it is called.
+    pub name: PageName,
     /// Its ids.
     pub value: Vec<u8>,
-    /// The greatest of their times, which the key begins with.
-    pub newest: Millis,
+    /// How many these are.
+    pub ids: usize,
 }
 
 /// Packs what a commit wrote: entries of ids, with their values. `position`: where the task stands.
@@ -60,9 +60,7 @@ fn fitting(ids: &[Seen<'_>]) -> usize {
 
 fn write(ids: &[Seen<'_>], position: Offset, number: usize) -> Page {
     let newest = ids.iter().map(|(_, time)| *time).max().unwrap_or(Millis::MIN);
-    let mut key = Vec::with_capacity(32);
-    page_key(newest, position, number, &mut key);
-    Page { key, value: value(newest, ids), newest }
+    Page { name: PageName { newest, position, number: number as u64 }, value: value(newest, ids), ids: ids.len() }
 }
 
 fn value(newest: Millis, ids: &[Seen<'_>]) -> Vec<u8> {
@@ -76,23 +74,40 @@ fn value(newest: Millis, ids: &[Seen<'_>]) -> Vec<u8> {
 
 /// The ids of a page; `None`: the bytes are none.
 #[must_use]
-pub fn read<'p>(key: &[u8], mut value: &'p [u8]) -> Option<Vec<Seen<'p>>> {
-    let newest = newest_of(key)?;
+pub fn read(name: PageName, mut value: &[u8]) -> Option<Vec<Seen<'_>>> {
     let mut ids = Vec::new();
     while !value.is_empty() {
-        let id = codec::read_bytes(&mut value)?;
-        let older = codec::read_int(&mut value).filter(|it| 0 <= *it)?;
-        ids.push((id, newest.saturating_sub(older)));
+        ids.push(next(name, &mut value)?);
     }
     Some(ids)
 }
 
+/// The time of an id in a page, if it has it.
+///
+/// # Errors
+/// When the bytes are no page; those behind the id are not looked at.
+pub fn time_of(name: PageName, mut value: &[u8], id: &[u8]) -> Result<Option<Millis>, Malformed> {
+    while !value.is_empty() {
+        let (found, time) = next(name, &mut value).ok_or_else(|| Malformed("page of ids".to_owned()))?;
+        if found == id {
+            return Ok(Some(time));
+        }
+    }
+    Ok(None)
+}
+
+fn next<'p>(name: PageName, value: &mut &'p [u8]) -> Option<Seen<'p>> {
+    let id = codec::read_bytes(value)?;
+    let older = codec::read_int(value).filter(|it| 0 <= *it)?;
+    Some((id, name.newest.saturating_sub(older)))
+}
+
 /// A page without some of its ids, when it has any of them: what to write in its place, `None` to delete it.
 #[must_use]
-pub fn without(key: &[u8], page: &[u8], gone: impl Fn(&[u8]) -> bool) -> Option<Option<Vec<u8>>> {
-    let (newest, ids) = (newest_of(key)?, read(key, page)?);
+pub fn without(name: PageName, page: &[u8], gone: impl Fn(&[u8]) -> bool) -> Option<Option<Vec<u8>>> {
+    let ids = read(name, page)?;
     let left: Vec<Seen<'_>> = ids.iter().filter(|(id, _)| !gone(id)).copied().collect();
-    (left.len() < ids.len()).then(|| (!left.is_empty()).then(|| value(newest, &left)))
+    (left.len() < ids.len()).then(|| (!left.is_empty()).then(|| value(name.newest, &left)))
 }
 
 /// Hands out what a changelog record puts into the store: the ids, if it is a page, and the record itself. What a deleted page deletes
@@ -103,7 +118,8 @@ pub fn without(key: &[u8], page: &[u8], gone: impl Fn(&[u8]) -> bool) -> Option<
 pub fn unpack(key: &[u8], value: Option<&[u8]>, mut put: impl FnMut(&[u8], Option<&[u8]>)) -> Result<(), Malformed> {
     if let (false, Some(page)) = (key == STREAM_TIME, value) {
         let (mut id_key, mut seen_at) = (Vec::new(), Vec::new());
-        for (id, time) in read(key, page).ok_or_else(|| Malformed("page of ids".to_owned()))? {
+        let ids = PageName::of(key).and_then(|name| read(name, page));
+        for (id, time) in ids.ok_or_else(|| Malformed("page of ids".to_owned()))? {
             id_key.clear();
             begin_id(&mut id_key);
             id_key.extend_from_slice(id);
@@ -146,9 +162,10 @@ mod tests {
             let pages = packed(&entries, window_ms);
             let mut found = BTreeMap::new();
             for page in &pages {
-                let ids = read(&page.key, &page.value).unwrap();
-                prop_assert_eq!(ids.iter().map(|it| it.1).max(), newest_of(&page.key));
-                prop_assert!(ids.iter().all(|it| newest_of(&page.key).unwrap() - it.1 < (window_ms / PARTS_OF_WINDOW).max(1)));
+                let ids = read(page.name, &page.value).unwrap();
+                prop_assert_eq!(ids.iter().map(|it| it.1).max(), Some(page.name.newest));
+                prop_assert!(ids.iter().all(|it| page.name.newest - it.1 < (window_ms / PARTS_OF_WINDOW).max(1)));
+                prop_assert!(ids.iter().all(|it| time_of(page.name, &page.value, it.0) == Ok(Some(it.1))));
                 for (id, time) in ids {
                     prop_assert!(found.insert(id.to_vec(), time).is_none());
                 }
@@ -160,11 +177,13 @@ mod tests {
     #[test]
     fn ids_are_taken_out_of_a_page() {
         let pages = packed(&[entry(b"a", 5), entry(b"b", 3)], 1_000);
-        let [Page { key, value, .. }] = &pages[..] else { panic!("{pages:?}") };
-        let left = without(key, value, |id| id == b"a").unwrap().unwrap();
-        assert_eq!(read(key, &left).unwrap(), [(&b"b"[..], 3)]);
-        assert_eq!(without(key, value, |_| true), Some(None));
-        assert_eq!(without(key, value, |id| id == b"c"), None);
+        let [Page { name, value, .. }] = &pages[..] else { panic!("{pages:?}") };
+        let left = without(*name, value, |id| id == b"a").unwrap().unwrap();
+        assert_eq!(read(*name, &left).unwrap(), [(&b"b"[..], 3)]);
+        assert_eq!(time_of(*name, &left, b"a"), Ok(None));
+        assert!(time_of(*name, &left[..left.len() - 1], b"c").is_err());
+        assert_eq!(without(*name, value, |_| true), Some(None));
+        assert_eq!(without(*name, value, |id| id == b"c"), None);
     }
 
     #[test]
@@ -178,7 +197,7 @@ mod tests {
         let entries: Vec<_> = (0..10_000_u32).map(|it| entry(&it.to_be_bytes(), 1)).collect();
         let pages = packed(&entries, 1_000_000);
         assert!(pages.iter().all(|it| it.value.len() <= PAGE_BYTES));
-        assert!(pages.windows(2).all(|it| it[0].key < it[1].key));
+        assert!(pages.windows(2).all(|it| it[0].name.key() < it[1].name.key()));
         let large = entry(&vec![0; PAGE_BYTES], 1);
         assert_eq!(packed(&[large.clone(), entry(b"a", 1), large], 1_000_000).len(), 3);
     }

@@ -4,6 +4,7 @@ pub mod dedup_keys;
 pub mod dedup_pages;
 mod entries;
 pub mod overlay;
+pub mod page_index;
 pub mod parts;
 pub mod seen;
 

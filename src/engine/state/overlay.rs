@@ -155,6 +155,14 @@ impl Overlay {
         self.stores.get(store).into_iter().flat_map(|it| it.open.iter().map(|(key, value)| (key.bytes(), value)))
     }
 
+    /// Drops what the open transaction wrote to a store: it is written in another form.
+    pub fn drop_open(&mut self, store: usize) {
+        self.undo.clear();
+        if let Some(view) = self.stores.get_mut(store) {
+            view.open.clear();
+        }
+    }
+
     /// The transaction is about to be committed: its writes are handed out, for the changelog.
     pub fn seal(&mut self, mut write: impl FnMut(usize, &[u8], Option<&[u8]>)) {
         for (store, view) in self.stores.iter_mut().enumerate() {

@@ -7,7 +7,7 @@
 //! page by page, what is on disk, and has no opinion until it knows all.
 
 use super::Key;
-use super::dedup_keys::{before_pages, begin_id};
+use super::dedup_keys::{PageName, before_pages, begin_id};
 use super::dedup_pages;
 use crate::engine::record::Millis;
 
@@ -125,7 +125,7 @@ impl Seen {
 
     /// Takes in a page; whether it is one. Pages come in the order of their keys.
     pub fn learn(&mut self, key: &[u8], page: &[u8]) -> bool {
-        let Some(ids) = dedup_pages::read(key, page) else { return false };
+        let Some(ids) = PageName::of(key).and_then(|name| dedup_pages::read(name, page)) else { return false };
         let mut id_key = Vec::new();
         for (id, time) in ids {
             id_key.clear();
@@ -266,8 +266,8 @@ mod tests {
         assert!(1 < pages.len());
         let mut seen = Seen::new(1 << 20);
         for page in &pages {
-            assert!(seen.lacks().is_some_and(|it| it <= &page.key[..]));
-            assert!(seen.learn(&page.key, &page.value));
+            assert!(seen.lacks().is_some_and(|it| it <= &page.name.key()[..]));
+            assert!(seen.learn(&page.name.key(), &page.value));
         }
         seen.learned_all();
         assert!(ids.iter().all(|it| seen.may_have(Key::of(it))) && !seen.may_have(Key::of(&key(77_777))));

@@ -2,9 +2,11 @@
 
 pub mod dead_letter;
 pub mod effects;
+mod ids;
 mod null;
 mod tally;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,8 +17,9 @@ use crate::engine::operators::{self, Flow, Halt, Probe, Scratch, Stop, Way, read
 use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
 use crate::engine::state::overlay::Overlay;
+use crate::engine::state::page_index::PageIndex;
 use crate::engine::state::seen::Seen;
-use crate::engine::state::{Committed, Key, StoreError, dedup_keys, dedup_pages};
+use crate::engine::state::{Committed, Key, StoreError, dedup_keys};
 use crate::engine::value::{Texts, Value};
 use dead_letter::Refusal;
 use effects::Effects;
@@ -47,21 +50,23 @@ pub struct Task {
     logged_stream_time: Millis,
     /// Records whose effects the broker refused: dead letters when they are read again.
     refused: BTreeMap<Offset, Refusal>,
-    /// Up to where expired pages of ids have been swept, by store.
+    /// Up to where expired pages have been swept whose ids have entries, by store.
     swept: Vec<Vec<u8>>,
     /// What no page is older than, by store: as long as that has not expired, none is looked for.
     oldest_page: Vec<Millis>,
     /// What is known of the ids of a dedup, by store.
     seen: Vec<Seen>,
+    /// Where those of them are that have no entries, by store.
+    pages: Vec<PageIndex>,
     slots: Vec<Value<'static>>,
     scratch: Scratch,
 }
 
-/// A commit sweeps pages until they have so many bytes: some 40,000 ids. With much to do there is one that does in a second.
-const SWEEP_BYTES: usize = 1 << 20;
-/// What is known of ids may take such a part of the memory for entries; more of it where none are kept in memory that are on disk.
+/// What is known of ids may take such a part of the memory for entries.
 const SEEN_PART: usize = 4;
-const SEEN_PART_ALONE: usize = 2;
+/// And the index of their pages; more of it where no entries are kept in memory that are on disk.
+const INDEX_PART: usize = 4;
+const INDEX_PART_ALONE: usize = 2;
 
 impl Task {
     /// A task without state in memory.
@@ -70,12 +75,12 @@ impl Task {
         let cached = |kind: StoreKind| matches!(kind, StoreKind::Aggregate | StoreKind::Allot);
         let cached: Vec<bool> = plan.stores.iter().map(|it| cached(it.kind)).collect();
         let of_ids: Vec<usize> = plan.stores.iter().map(|it| usize::from(matches!(it.kind, StoreKind::Dedup { .. }))).collect();
-        let part = if cached.contains(&true) { SEEN_PART } else { SEEN_PART_ALONE };
-        let for_each = cache_bytes / part / of_ids.iter().sum::<usize>().max(1);
-        let seen: Vec<usize> = of_ids.iter().map(|it| it * for_each).collect();
+        let dedups = of_ids.iter().sum::<usize>();
+        let index_part = if cached.contains(&true) { INDEX_PART } else { INDEX_PART_ALONE };
+        let (seen, index) = (cache_bytes / SEEN_PART / dedups.max(1), cache_bytes / index_part / dedups.max(1));
         Self {
             id: plan.task_id(partition),
-            overlay: Overlay::new(&cached, cache_bytes - seen.iter().sum::<usize>()),
+            overlay: Overlay::new(&cached, cache_bytes - dedups * (seen + index)),
             null: None,
             tally: Tally::default(),
             position: None,
@@ -85,7 +90,8 @@ impl Task {
             refused: BTreeMap::new(),
             swept: vec![dedup_keys::before_pages(); plan.stores.len()],
             oldest_page: vec![Millis::MIN; plan.stores.len()],
-            seen: seen.into_iter().map(Seen::new).collect(),
+            seen: of_ids.iter().map(|it| Seen::new(it * seen)).collect(),
+            pages: of_ids.iter().map(|it| PageIndex::new(it * index)).collect(),
             slots: Vec::new(),
             scratch: Scratch::default(),
             plan,
@@ -202,6 +208,7 @@ impl Task {
             timestamp,
             overlay: &mut self.overlay,
             seen: &mut self.seen,
+            pages: &self.pages,
             committed,
             effects,
             scratch: &mut self.scratch,
@@ -251,6 +258,16 @@ impl Task {
         self.position
     }
 
+    /// How many ids of each store stand in pages alone, less these pages: for which the store has an entry each.
+    #[must_use]
+    pub fn ids_without_entries(&self) -> Vec<u64> {
+        let without = |it: &PageIndex| {
+            let (pages, ids) = it.count();
+            ids.saturating_sub(pages)
+        };
+        self.pages.iter().map(without).collect()
+    }
+
     /// Before a commit: packs new ids, forgets those that have expired, notes the stream time, and hands out the writes for the changelogs.
     /// A task that has processed nothing hands out nothing: its state may not be complete, and must not be taken for it.
     ///
@@ -268,11 +285,16 @@ impl Task {
             return Ok(());
         }
         let plan = Arc::clone(&self.plan);
+        // One commit at a time: the one before was committed, or it was given up.
+        self.pages.iter_mut().for_each(PageIndex::committed);
         for (store, of) in plan.stores.iter().enumerate() {
             if let StoreKind::Dedup { window_ms } = of.kind {
+                let packed = self.pack(store, window_ms, committed)?;
                 self.learn(store, committed)?;
                 self.sweep(store, window_ms, committed)?;
-                self.pack(store, window_ms, committed)?;
+                if let Some(oldest_page) = self.oldest_page.get_mut(store) {
+                    *oldest_page = packed.min(*oldest_page);
+                }
                 if self.logged_stream_time < self.stream_time {
                     let mut time = Vec::new();
                     dedup_keys::write_time(self.stream_time, &mut time);
@@ -284,98 +306,18 @@ impl Task {
         self.overlay.keep_record();
         self.overlay.seal(|store, key, value| {
             let dedup = plan.stores.get(store).is_some_and(|it| matches!(it.kind, StoreKind::Dedup { .. }));
-            if !dedup || dedup_keys::is_logged(key) {
-                write(store, key, value);
+            let logged = if dedup { dedup_keys::logged(key) } else { Some(Cow::Borrowed(key)) };
+            if let Some(key) = logged {
+                write(store, &key, value);
             }
         });
         Ok(())
     }
 
-    /// Packs the ids that the transaction saw first, for the changelog.
-    fn pack(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
-        let oldest = self.stream_time.saturating_sub(window_ms);
-        for page in dedup_pages::pack(self.overlay.open(store), window_ms, self.position.unwrap_or_default()) {
-            if page.newest < oldest {
-                // In time when they were seen, they have all expired within the transaction. Their page would be among those swept already.
-                self.forget_ids(store, &page.key, &page.value, committed)?;
-            } else {
-                self.overlay.put(store, Key::of(&page.key), Some(&page.value));
-                if let Some(oldest_page) = self.oldest_page.get_mut(store) {
-                    *oldest_page = page.newest.min(*oldest_page);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of some of the ids that are on disk, until all of them are known.
-    fn learn(&mut self, store: usize, committed: &mut dyn Sweep) -> Result<(), StoreError> {
-        let Some(seen) = self.seen.get_mut(store) else { return Ok(()) };
-        let Some(from) = seen.lacks().map(<[u8]>::to_vec) else { return Ok(()) };
-        let (mut bytes, mut are_pages, mut more) = (0, true, false);
-        committed.scan(store, &from, &mut |key, page| {
-            more = SWEEP_BYTES <= bytes;
-            if !more {
-                bytes += page.len();
-                are_pages &= seen.learn(key, page);
-            }
-            !more && are_pages
-        })?;
-        if !are_pages {
-            return Err(StoreError::Damaged(format!("a page of ids of {} is none", self.id)));
-        }
-        if !more {
-            seen.learned_all();
-        }
-        Ok(())
-    }
-
-    /// Deletes the ids of a page.
-    fn forget_ids(&mut self, store: usize, key: &[u8], page: &[u8], committed: &mut dyn Sweep) -> Result<(), StoreError> {
-        let ids = dedup_pages::read(key, page).ok_or_else(|| StoreError::Damaged(format!("a page of ids of {} is none", self.id)))?;
-        let (mut id_key, mut seen_at) = (Vec::new(), Vec::new());
-        for (id, time) in ids {
-            id_key.clear();
-            dedup_keys::begin_id(&mut id_key);
-            id_key.extend_from_slice(id);
-            // It may have been seen again since, at another time: then it is in another page, too.
-            let seen = self.overlay.get(&mut SweepCommitted(committed), store, Key::of(&id_key), &mut seen_at)?;
-            if seen && dedup_keys::read_time(&seen_at) == Some(time) {
-                self.overlay.put(store, Key::of(&id_key), None);
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes pages whose ids have all expired, and these ids.
-    fn sweep(&mut self, store: usize, window_ms: i64, committed: &mut dyn Sweep) -> Result<(), StoreError> {
-        let oldest = self.stream_time.saturating_sub(window_ms);
-        let (Some(from), Some(oldest_page)) = (self.swept.get(store), self.oldest_page.get_mut(store)) else { return Ok(()) };
-        // A page that is not on disk yet would be passed over.
-        if oldest <= *oldest_page || self.overlay.has_unwritten(store) {
-            return Ok(());
-        }
-        let (mut expired, mut bytes) = (Vec::new(), 0);
-        *oldest_page = Millis::MAX;
-        committed.scan(store, from, &mut |key, value| match dedup_keys::newest_of(key) {
-            Some(newest) if newest < oldest && bytes < SWEEP_BYTES => {
-                bytes += value.len();
-                expired.push((key.to_vec(), value.to_vec()));
-                true
-            }
-            found => {
-                *oldest_page = found.unwrap_or(Millis::MIN);
-                false
-            }
-        })?;
-        for (key, page) in &expired {
-            self.forget_ids(store, key, page, committed)?;
-            self.overlay.put(store, Key::of(key), None);
-        }
-        if let (Some(from), Some((last, _))) = (self.swept.get_mut(store), expired.pop()) {
-            *from = last;
-        }
-        Ok(())
+    /// Drops what is not committed.
+    pub fn give_up(&mut self) {
+        self.overlay.discard();
+        self.pages.iter_mut().for_each(PageIndex::rewound);
     }
 
     /// The transaction was aborted, or the partition moved: what is not committed is dropped, and the task stands at `position`.
@@ -383,17 +325,24 @@ impl Task {
     /// # Errors
     /// When the state failed.
     pub fn rewind(&mut self, committed: &mut dyn Committed) -> Result<(), StoreError> {
-        self.overlay.discard();
+        self.give_up();
         self.position = None;
         self.processed = false;
-        self.load(committed)
+        self.read_times(committed)
     }
 
-    /// Reads what the task keeps in memory from its state: after a restore, or a rewind.
+    /// Reads what the task keeps in memory from its state, when that is complete.
     ///
     /// # Errors
     /// When the state failed.
-    pub fn load(&mut self, committed: &mut dyn Committed) -> Result<(), StoreError> {
+    pub fn load(&mut self, committed: &mut dyn Sweep) -> Result<(), StoreError> {
+        for store in 0..self.plan.stores.len() {
+            self.index(store, committed)?;
+        }
+        self.read_times(committed)
+    }
+
+    fn read_times(&mut self, committed: &mut dyn Committed) -> Result<(), StoreError> {
         self.stream_time = Millis::MIN;
         let mut value = Vec::new();
         for (store, of) in self.plan.stores.iter().enumerate() {
@@ -411,6 +360,7 @@ impl Task {
     /// Everything up to `offset` is committed: refusals before it are done with.
     pub fn committed(&mut self, offset: Offset) {
         self.refused = self.refused.split_off(&offset);
+        self.pages.iter_mut().for_each(PageIndex::committed);
         for (of, seen) in self.plan.stores.iter().zip(&mut self.seen) {
             // Not before: the stream time of a transaction that is given up does not count.
             if let StoreKind::Dedup { window_ms } = of.kind {
@@ -423,6 +373,7 @@ impl Task {
     pub fn forget(&mut self) {
         self.overlay.forget();
         self.seen.iter_mut().for_each(Seen::forget);
+        self.pages.iter_mut().for_each(PageIndex::forget);
     }
 }
 
@@ -433,14 +384,6 @@ pub trait Sweep: Committed {
     /// # Errors
     /// When the files are damaged or can't be read.
     fn scan(&mut self, store: usize, from: &[u8], entry: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError>;
-}
-
-struct SweepCommitted<'c>(&'c mut dyn Sweep);
-
-impl Committed for SweepCommitted<'_> {
-    fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
-        self.0.get(store, key, value)
-    }
 }
 
 /// What a record counts for stream time: both stamps are in the log, so a replay agrees, and one from the future can't run ahead.

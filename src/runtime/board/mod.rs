@@ -77,6 +77,8 @@ pub struct TaskPicture {
     pub outcomes: Outcomes,
     /// Of these, its dead letters: (step, reason) → how many. The step of what can't be decoded is `decode`.
     pub dead: BTreeMap<(String, String), u64>,
+    /// By store: see [`crate::engine::task::Task::ids_without_entries`].
+    pub ids_without_entries: Vec<u64>,
 }
 
 /// Where a source partition stands.

@@ -45,6 +45,7 @@ impl Worker {
                 restored: self.restore.progress(&open.task.id),
                 outcomes: counts.outcomes,
                 dead: counts.dead,
+                ids_without_entries: open.task.ids_without_entries(),
             }
         });
         let tasks = tasks.collect();

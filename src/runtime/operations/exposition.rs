@@ -148,11 +148,11 @@ fn stores(states: &dyn StateReader, tasks: &[&TaskPicture], plan: &Plan, familie
     let mut sizes: BTreeMap<(&str, &str), StoreSize> = BTreeMap::new();
     for task in tasks {
         let Some(part) = plan.subtopologies.get(task.subtopology) else { continue };
-        for store in &part.stores {
+        for (nth, store) in part.stores.iter().enumerate() {
             // A task that is being closed has no size any more.
             let Ok(size) = states.size(&task.id, &store.id) else { continue };
             let sum = sizes.entry((&part.topology, &store.id)).or_default();
-            sum.entries += size.entries;
+            sum.entries += size.entries + task.ids_without_entries.get(nth).copied().unwrap_or(0);
             sum.bytes += size.bytes;
         }
     }

@@ -3,6 +3,7 @@
 //! A store is called `<topology>.<store>`. A key of several parts is written with `/` between them, such as `789/KES`; a `/` or a `%`
 //! inside a part is written `%2F`, `%25`.
 
+mod ids;
 pub mod keys;
 mod owner;
 #[cfg(test)]
@@ -217,7 +218,7 @@ impl<'p> Store<'p> {
             match reader.size(task, &self.store.id) {
                 Ok(size) => {
                     tasks.push(task.to_owned());
-                    entries = entries.saturating_add(self.shown(size.entries));
+                    entries = entries.saturating_add(self.shown(size.entries)).saturating_add(self.not_counted(reader, task)?);
                     bytes = bytes.saturating_add(size.bytes);
                 }
                 Err(error) if !reader.tasks().iter().any(|it| it == task) => drop(error),
@@ -238,7 +239,11 @@ impl<'p> Store<'p> {
     /// How many of a store's entries are shown: a dedup keeps its stream time, too, and pages, which are few.
     #[must_use]
     pub fn shown(&self, entries: u64) -> u64 {
-        if matches!(self.store.kind, StoreKind::Dedup { .. }) { entries.saturating_sub(1) } else { entries }
+        if self.is_of_ids() { entries.saturating_sub(1) } else { entries }
+    }
+
+    fn is_of_ids(&self) -> bool {
+        matches!(self.store.kind, StoreKind::Dedup { .. })
     }
 
     /// The value of a key in a task.
@@ -246,6 +251,9 @@ impl<'p> Store<'p> {
     /// # Errors
     /// Of the files, or when they are not what the plan says.
     pub fn get(&self, reader: &dyn StateReader, task: &str, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        if self.is_of_ids() {
+            return self.get_id(reader, task, key);
+        }
         let entry_key = parts::entry_key(self.store, key);
         let Some(value) = reader.get(task, &self.store.id, entry_key)? else { return Ok(None) };
         let rows = parts::rows(self.store, entry_key, &value).map_err(|it| self.malformed(task, &it))?;
@@ -258,6 +266,9 @@ impl<'p> Store<'p> {
     /// # Errors
     /// Of the files, or when they are not what the plan says.
     pub fn scan(&self, reader: &dyn StateReader, task: &str, page: &Page) -> Result<(Vec<Entry>, bool), StoreError> {
+        if self.is_of_ids() {
+            return self.scan_ids(reader, task, page);
+        }
         let first = if page.prefix.is_empty() { self.first_key() } else { page.prefix.clone() };
         let from = page.after.as_ref().filter(|it| first < **it).unwrap_or(&first);
         let (mut entries, mut more, mut malformed) = (Vec::new(), false, None);

@@ -269,7 +269,11 @@ impl Worker {
         self.check_offset(index)?;
         let Self { tasks, restore, clock, report, meter, .. } = self;
         let Some(open) = tasks.get_mut(index) else { return Ok(()) };
-        open.task.load(&mut Disk(&mut *open.store))?;
+        if mutant::is(Mutant::PagesNotIndexed) {
+            open.task.rewind(&mut Disk(&mut *open.store))?;
+        } else {
+            open.task.load(&mut Disk(&mut *open.store))?;
+        }
         let (source, id) = (open.source, open.task.id.clone());
         if let Some(progress) = restore.progress.remove(&id) {
             let took = clock.elapsed().saturating_sub(progress.started);

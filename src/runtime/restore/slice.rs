@@ -12,7 +12,8 @@ use rustc_hash::FxBuildHasher;
 use super::bulk::Bulk;
 use super::{Failed, Reading, Restore};
 use crate::engine::record::{Offset, TopicPartition};
-use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::engine::state::dedup_keys::{self, PageName};
+use crate::engine::state::dedup_pages;
 use crate::runtime::mutant::{self, Mutant};
 use crate::runtime::ports::{LogError, Store, StoreError};
 use crate::runtime::reaction::Reaction;
@@ -74,10 +75,15 @@ fn unpack(store: &mut dyn Store, number: usize, records: &Bulk) -> Result<Bulk, 
     let (mut page, mut id_key, mut seen_at) = (Vec::new(), Vec::new(), Vec::new());
     let left = || records.iter().enumerate().filter(|(nth, (key, _))| last.get(key) == Some(nth)).map(|(_, record)| record);
     for (key, value) in left() {
-        if dedup_keys::newest_of(key).is_none() || !store.get(number, key, &mut page)? || value == Some(&page) {
+        let Some(name) = PageName::of(key) else { continue };
+        if store.get(number, &name.indexed_key(), &mut page)? {
+            // Its ids get entries, if it is still there.
+            unpacked.push(&name.indexed_key(), None);
+        }
+        if !store.get(number, key, &mut page)? || value == Some(&page) {
             continue;
         }
-        let ids = dedup_pages::read(key, &page).filter(|_| !mutant::is(Mutant::ExpiredIdsStay)).unwrap_or_default();
+        let ids = dedup_pages::read(name, &page).filter(|_| !mutant::is(Mutant::ExpiredIdsStay)).unwrap_or_default();
         for (id, time) in ids {
             id_key.clear();
             dedup_keys::begin_id(&mut id_key);

@@ -1,7 +1,8 @@
 //! Any bytes as values of states and changelogs, as parts of keys, and as entries of a dedup store.
 
 use goyt::engine::codec;
-use goyt::engine::state::{dedup_keys, dedup_pages};
+use goyt::engine::state::dedup_keys::{self, PageName};
+use goyt::engine::state::dedup_pages;
 use goyt::engine::value::{Texts, Type, Value};
 
 /// All types that values are stored by, plain and optional.
@@ -35,14 +36,13 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn dedup(bytes: &[u8]) {
-    if let Some(newest) = dedup_keys::newest_of(bytes) {
-        assert!(dedup_keys::is_logged(bytes) && dedup_keys::id_of(bytes).is_none());
+    for (kind, name) in [(2, PageName::of(bytes)), (3, PageName::of_indexed(bytes))] {
+        let Some(name) = name else { continue };
+        assert_eq!(dedup_keys::logged(bytes).as_deref(), Some(&name.key()[..]));
+        assert!(bytes == if kind == 2 { name.key() } else { name.indexed_key() } && dedup_keys::id_of(bytes).is_none());
         assert!(dedup_keys::before_pages().as_slice() < bytes);
-        assert_eq!(dedup_pages::read(bytes, &[]), Some(Vec::new()));
-        let mut key = Vec::new();
-        dedup_keys::page_key(newest, 0, 0, &mut key);
-        assert_eq!(dedup_keys::newest_of(&key), Some(newest));
-        page(&key, &[]);
+        assert_eq!(dedup_keys::before_indexed_pages().as_slice() < bytes, kind == 3);
+        page(&name.key(), &[]);
     }
     let (key, value) = bytes.split_at(bytes.len().min(25));
     page(key, value);
@@ -56,13 +56,13 @@ fn dedup(bytes: &[u8]) {
 
 /// Bytes are no page, or one of which all ids are handed out, and that is itself without none of them.
 fn page(key: &[u8], value: &[u8]) {
-    let Some(ids) = dedup_pages::read(key, value) else { return };
+    let Some((name, ids)) = PageName::of(key).and_then(|name| Some((name, dedup_pages::read(name, value)?))) else { return };
     let mut entries = Vec::new();
     dedup_pages::unpack(key, Some(value), |key, value| entries.push((key.to_vec(), value.map(<[u8]>::to_vec)))).unwrap();
     assert_eq!(entries.pop(), Some((key.to_vec(), Some(value.to_vec()))));
     let found =
         entries.iter().map(|(key, value)| (dedup_keys::id_of(key).unwrap(), dedup_keys::read_time(value.as_ref().unwrap()).unwrap()));
     assert!(found.eq(ids.iter().copied()));
-    assert_eq!(dedup_pages::without(key, value, |_| false), None);
-    assert_eq!(dedup_pages::without(key, value, |_| true), (!ids.is_empty()).then_some(None));
+    assert_eq!(dedup_pages::without(name, value, |_| false), None);
+    assert_eq!(dedup_pages::without(name, value, |_| true), (!ids.is_empty()).then_some(None));
 }

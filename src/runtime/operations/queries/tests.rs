@@ -181,10 +181,60 @@ fn what_a_dedup_keeps_beside_its_ids_is_not_shown() {
     let mut time = Vec::new();
     dedup_keys::write_time(5, &mut time);
     let page = dedup_pages::pack([(&id[..], Some(&time[..]))].into_iter(), 1_000, 0).remove(0);
-    let reader =
-        Entries::of("shop.orders_0", "dedup", [(dedup_keys::STREAM_TIME.to_vec(), time.clone()), (id, time), (page.key, page.value)]);
+    let reader = Entries::of(
+        "shop.orders_0",
+        "dedup",
+        [(dedup_keys::STREAM_TIME.to_vec(), time.clone()), (id, time), (page.name.key(), page.value)],
+    );
     let (entries, more) = dedup.scan(&reader, "shop.orders_0", &Page { prefix: Vec::new(), after: None, limit: 10 }).unwrap();
     assert_eq!((entries.len(), more), (1, false));
+}
+
+#[test]
+fn ids_that_stand_in_pages_alone_are_shown_as_others_are() {
+    let plan = plan();
+    let (dedup, task) = (find(&plan, "shop.dedup").unwrap(), "shop.orders_0");
+    let id = |it: u32| dedup.key(&format!("00000000-0000-0000-0000-0000000000{it:02x}")).unwrap();
+    let value = |time: i64| {
+        let mut value = Vec::new();
+        dedup_keys::write_time(time, &mut value);
+        value
+    };
+    let page = |ids: &[u32], time: i64, position: i64| {
+        let entries: Vec<_> = ids.iter().map(|it| (id(*it), value(time))).collect();
+        dedup_pages::pack(entries.iter().map(|(key, value)| (&key[..], Some(&value[..]))), 1_000, position).remove(0)
+    };
+    // 3 was seen once more when it had expired.
+    let (with_entries, alone, later) = (page(&[1, 3, 5], 1_000, 1), page(&[2, 3, 6], 9_000, 2), page(&[4], 9_500, 3));
+    let mut all: Vec<_> = [1, 3, 5].map(|it| (id(it), value(1_000))).into();
+    all.push((dedup_keys::STREAM_TIME.to_vec(), value(9_500)));
+    all.push((with_entries.name.key(), with_entries.value));
+    all.extend([alone, later].map(|it| (it.name.indexed_key(), it.value)));
+    let reader = Entries::of(task, "dedup", all);
+    let text =
+        |it: &Entry| (super::keys::text(&it.key).split_off(34), it.value.values().next().unwrap().as_str().unwrap()[14..19].to_owned());
+    for (after, limit, found, more) in [
+        (None, 10, &[("01", "00:01"), ("02", "00:09"), ("03", "00:09"), ("04", "00:09"), ("05", "00:01"), ("06", "00:09")][..], false),
+        (None, 2, &[("01", "00:01"), ("02", "00:09")], true),
+        (Some(2), 2, &[("03", "00:09"), ("04", "00:09")], true),
+        (Some(4), 2, &[("05", "00:01"), ("06", "00:09")], false),
+        (Some(5), 2, &[("06", "00:09")], false),
+        (Some(6), 2, &[], false),
+    ] {
+        let page = Page { prefix: Vec::new(), after: after.map(id), limit };
+        let (entries, has_more) = dedup.scan(&reader, task, &page).unwrap();
+        let texts: Vec<_> = entries.iter().map(text).collect();
+        let texts: Vec<_> = texts.iter().map(|(id, time)| (id.as_str(), time.as_str())).collect();
+        assert_eq!((&texts[..], has_more), (found, more), "{after:?} {limit}");
+    }
+    let page = Page { prefix: id(4), after: None, limit: 10 };
+    assert_eq!(dedup.scan(&reader, task, &page).unwrap().0.len(), 1);
+    for (key, time) in [(1, Some("00:01")), (2, Some("00:09")), (3, Some("00:09")), (7, None)] {
+        let found = dedup.get(&reader, task, &id(key)).unwrap();
+        assert_eq!(found.as_ref().map(text).map(|it| it.1).as_deref(), time, "{key}");
+    }
+    // A page counts for one entry by itself.
+    assert_eq!(dedup.not_counted(&reader, task).unwrap(), 4 - 2);
 }
 
 #[test]

@@ -16,7 +16,8 @@ use super::span::Span;
 use super::{Error, Part, Phase, Progress, Site, is_compared};
 use crate::engine::plan::{Role, StoreKind, StorePlan};
 use crate::engine::record::Offset;
-use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::engine::state::dedup_keys::{self, PageName};
+use crate::engine::state::dedup_pages;
 use crate::runtime::operations::access::{Ends, Place, Range, ReadRecord, TopicReader, read_ranges};
 use crate::runtime::operations::audit;
 use crate::runtime::operations::dead_letters::letter::Letter;
@@ -372,7 +373,8 @@ pub(super) fn pages_with(
     let mut read = Read::of(Phase::ComparingState, store.until);
     read.through(reader, Role::Changelog, &[range(&store.live, 0, store.until)], site, |it, _| {
         let Some(key) = it.key else { return };
-        let page = it.value.filter(|page| dedup_pages::read(key, page).is_some_and(|all| all.iter().any(|(id, _)| ids.contains(id))));
+        let read = |page| PageName::of(key).and_then(|name| dedup_pages::read(name, page));
+        let page = it.value.filter(|page| read(page).is_some_and(|all| all.iter().any(|(id, _)| ids.contains(id))));
         match page {
             Some(page) => drop(pages.insert(key.to_vec(), page.to_vec())),
             None => drop(pages.remove(key)),

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{Error, Replayed, Shadow, Site, TopicRow, compare};
 use crate::engine::plan::{Role, StoreKind};
-use crate::engine::state::{dedup_keys, dedup_pages};
+use crate::engine::state::dedup_keys::{self, PageName};
+use crate::engine::state::dedup_pages;
 use crate::runtime::operations::access::NewRecord;
 use crate::runtime::operations::admin::Admin;
 
@@ -93,15 +94,15 @@ pub fn promote(shadow: &Shadow, replayed: &Replayed, promotion: &Promotion, site
 fn dedup_records(differing: Vec<Logged>, pages: BTreeMap<Vec<u8>, Vec<u8>>, window_ms: i64) -> Vec<Logged> {
     let ids: BTreeSet<&[u8]> = differing.iter().filter_map(|(key, _)| dedup_keys::id_of(key)).collect();
     let rewritten = pages.into_iter().filter_map(|(key, page)| {
-        let left = dedup_pages::without(&key, &page, |id| ids.contains(id))?;
+        let left = dedup_pages::without(PageName::of(&key)?, &page, |id| ids.contains(id))?;
         Some((key, left))
     });
     let mut records: Vec<Logged> = rewritten.collect();
     // No commit stands at such a position, and no other promotion does.
     let position = i64::MIN | uuid::Uuid::new_v4().as_u64_pair().0.cast_signed();
     let entries = differing.iter().map(|(key, value)| (&key[..], value.as_deref()));
-    records.extend(dedup_pages::pack(entries, window_ms, position).into_iter().map(|it| (it.key, Some(it.value))));
-    records.extend(differing.into_iter().filter(|(key, _)| dedup_keys::is_logged(key)));
+    records.extend(dedup_pages::pack(entries, window_ms, position).into_iter().map(|it| (it.name.key(), Some(it.value))));
+    records.extend(differing.into_iter().filter(|(key, _)| dedup_keys::logged(key).is_some()));
     records
 }
 
