@@ -25,23 +25,23 @@ pub(super) fn run<'r>(
         };
     }
     flow.state_key(step, by, dedup_keys::begin_id)?;
-    let may_be_there = flow.seen.get(store).is_none_or(|it| it.may_have(flow.scratch.key()));
-    if may_be_there && was_seen(flow, store, oldest)? {
+    if was_seen(flow, store, oldest)? {
         return Ok(Next::End(Way::Duplicate));
     }
-    let scratch = &mut *flow.scratch;
-    scratch.value.clear();
-    dedup_keys::write_time(time, &mut scratch.value);
-    if let Some(seen) = flow.seen.get_mut(store) {
-        seen.add(scratch.key(), time);
-    }
-    flow.overlay.put(store, scratch.key(), Some(&scratch.value));
+    flow.scratch.value.clear();
+    dedup_keys::write_time(time, &mut flow.scratch.value);
+    flow.write_state(store);
     Ok(Next::Step)
 }
 
 /// Whether the id in the scratch memory was seen at `oldest` or later.
 fn was_seen(flow: &mut Flow<'_, '_>, store: usize, oldest: Millis) -> Result<bool, Halt> {
-    let Scratch { key, hash, page, .. } = &mut *flow.scratch;
+    let Scratch { key, hash, place, page, value, .. } = &mut *flow.scratch;
+    // By the transaction under way: whatever was before that, it was older, or this would not have been written.
+    *place = flow.overlay.locate_open(store, Key::hashed(key, *hash), value);
+    if place.is_known() {
+        return Ok(dedup_keys::read_time(value).is_some_and(|seen| oldest <= seen));
+    }
     for name in flow.pages.get(store).into_iter().flat_map(|it| it.with(*hash)) {
         if flow.overlay.get(flow.committed, store, Key::of(&name.indexed_key()), page)? {
             let id = dedup_keys::id_of(key).unwrap_or_default();
@@ -51,5 +51,6 @@ fn was_seen(flow: &mut Flow<'_, '_>, store: usize, oldest: Millis) -> Result<boo
             }
         }
     }
-    Ok(flow.read_state(store)? && dedup_keys::read_time(&flow.scratch.value).is_some_and(|seen| oldest <= seen))
+    let may_have_entry = flow.seen.get(store).is_none_or(|it| it.may_have(flow.scratch.key()));
+    Ok(may_have_entry && flow.read_state(store)? && dedup_keys::read_time(&flow.scratch.value).is_some_and(|seen| oldest <= seen))
 }

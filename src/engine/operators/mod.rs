@@ -49,9 +49,9 @@ pub struct Flow<'t, 'r> {
     pub timestamp: Millis,
     /// The state, and what of it is not committed yet.
     pub overlay: &'t mut Overlay,
-    /// What is known of the ids of a dedup, by store.
-    pub seen: &'t mut [Seen],
-    /// Where those of them are that have no entries, by store.
+    /// What is known of the ids of a dedup that have entries, by store.
+    pub seen: &'t [Seen],
+    /// Where those of them are that have none, by store.
     pub pages: &'t [PageIndex],
     /// The committed state.
     pub committed: &'t mut dyn Committed,

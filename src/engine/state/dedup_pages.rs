@@ -8,6 +8,7 @@
 //! once more, by a promotion, or deleted takes along the ids that it had, but those that another page has, too.
 
 use super::dedup_keys::{PageName, STREAM_TIME, begin_id, id_of, read_time, write_time};
+use crate::engine::bytes;
 use crate::engine::codec::{self, Malformed};
 use crate::engine::record::{Millis, Offset};
 
@@ -82,6 +83,30 @@ pub fn read(name: PageName, mut value: &[u8]) -> Option<Vec<Seen<'_>>> {
     Some(ids)
 }
 
+/// How many ids a page has; `None`: the bytes are none.
+#[must_use]
+pub fn count(name: PageName, mut value: &[u8]) -> Option<usize> {
+    let mut ids = 0;
+    while !value.is_empty() {
+        next(name, &mut value)?;
+        ids += 1;
+    }
+    Some(ids)
+}
+
+/// Hands out the key of each id, with its time; whether the bytes are a page: if not, up to where they are one.
+pub fn each_key(name: PageName, mut value: &[u8], mut each: impl FnMut(&[u8], Millis)) -> bool {
+    let mut key = Vec::new();
+    while !value.is_empty() {
+        let Some((id, time)) = next(name, &mut value) else { return false };
+        key.clear();
+        begin_id(&mut key);
+        bytes::append(id, &mut key);
+        each(&key, time);
+    }
+    true
+}
+
 /// The time of an id in a page, if it has it.
 ///
 /// # Errors
@@ -117,16 +142,13 @@ pub fn without(name: PageName, page: &[u8], gone: impl Fn(&[u8]) -> bool) -> Opt
 /// When it begins like a page and is none.
 pub fn unpack(key: &[u8], value: Option<&[u8]>, mut put: impl FnMut(&[u8], Option<&[u8]>)) -> Result<(), Malformed> {
     if let (false, Some(page)) = (key == STREAM_TIME, value) {
-        let (mut id_key, mut seen_at) = (Vec::new(), Vec::new());
-        let ids = PageName::of(key).and_then(|name| read(name, page));
-        for (id, time) in ids.ok_or_else(|| Malformed("page of ids".to_owned()))? {
-            id_key.clear();
-            begin_id(&mut id_key);
-            id_key.extend_from_slice(id);
+        let name = PageName::of(key).filter(|it| count(*it, page).is_some()).ok_or_else(|| Malformed("page of ids".to_owned()))?;
+        let mut seen_at = Vec::new();
+        each_key(name, page, |id_key, time| {
             seen_at.clear();
             write_time(time, &mut seen_at);
-            put(&id_key, Some(&seen_at));
-        }
+            put(id_key, Some(&seen_at));
+        });
     }
     put(key, value);
     Ok(())

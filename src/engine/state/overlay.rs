@@ -42,6 +42,14 @@ struct Recent {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place(Option<usize>);
 
+impl Place {
+    /// Whether the open transaction wrote it.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.0.is_some()
+    }
+}
+
 /// What is not written may be such a part of the memory for entries, where there are recent ones, too.
 const UNWRITTEN_PART: usize = 4;
 
@@ -102,6 +110,16 @@ impl Overlay {
             return Ok((copy(view.open.value(index), value), Place(Some(index))));
         }
         view.get(committed, store, key, value).map(|exists| (exists, Place(None)))
+    }
+
+    /// Reads a key that the open transaction wrote; where it stands.
+    pub fn locate_open(&self, store: usize, key: Key<'_>, value: &mut Vec<u8>) -> Place {
+        let Some(View { open, .. }) = self.stores.get(store) else { return Place(None) };
+        let place = open.find(key);
+        if let Some(index) = place {
+            copy(open.value(index), value);
+        }
+        Place(place)
     }
 
     /// Writes a key for the record under way; `None` deletes.

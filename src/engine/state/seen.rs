@@ -1,5 +1,5 @@
-//! A filter in front of a dedup's ids. What it has never seen is neither in memory nor on disk, and is not looked for there: nearly all ids
-//! are new.
+//! A filter in front of the entries of a dedup's ids, for those that are found by no [index](super::page_index). What it has never seen has no
+//! entry, in memory or on disk, and is not looked for there: nearly all ids are new.
 //!
 //! A Bloom filter in blocks, as Apache Parquet has it: an id sets a bit in each word of one block, so that a look is one access to memory.
 //! It grows by parts, each of which is larger than the one before; a part goes when all of its ids have expired. When there is no memory for
@@ -7,11 +7,11 @@
 //! page by page, what is on disk, and has no opinion until it knows all.
 
 use super::Key;
-use super::dedup_keys::{PageName, before_pages, begin_id};
+use super::dedup_keys::{PageName, before_pages};
 use super::dedup_pages;
 use crate::engine::record::Millis;
 
-/// What is known of the ids of a store.
+/// What is known of the ids of a store that have entries.
 #[derive(Debug)]
 pub struct Seen {
     parts: Vec<Part>,
@@ -66,14 +66,14 @@ impl Seen {
         *self = Self::new(self.limit_bytes);
     }
 
-    /// Whether the store may have an id of this key.
+    /// Whether the store may have an entry for an id of this key.
     #[inline]
     #[must_use]
     pub fn may_have(&self, key: Key<'_>) -> bool {
         !matches!(self.known, Known::All) || self.parts.iter().any(|it| it.has(key.hash()))
     }
 
-    /// The store will have an id of this key, of that time.
+    /// The store will have an entry for an id of this key, of that time.
     #[inline]
     pub fn add(&mut self, key: Key<'_>, time: Millis) {
         if matches!(self.known, Known::None) {
@@ -125,13 +125,8 @@ impl Seen {
 
     /// Takes in a page; whether it is one. Pages come in the order of their keys.
     pub fn learn(&mut self, key: &[u8], page: &[u8]) -> bool {
-        let Some(ids) = PageName::of(key).and_then(|name| dedup_pages::read(name, page)) else { return false };
-        let mut id_key = Vec::new();
-        for (id, time) in ids {
-            id_key.clear();
-            begin_id(&mut id_key);
-            id_key.extend_from_slice(id);
-            self.add(Key::of(&id_key), time);
+        if !PageName::of(key).is_some_and(|name| dedup_pages::each_key(name, page, |key, time| self.add(Key::of(key), time))) {
+            return false;
         }
         if let Known::Before(before) = &mut self.known {
             before.clear();

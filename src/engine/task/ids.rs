@@ -22,6 +22,11 @@ impl Task {
             pages.iter().for_each(|it| self.overlay.put(store, Key::of(&it.name.indexed_key()), Some(&it.value)));
             return Ok(Millis::MAX);
         }
+        if let Some(seen) = self.seen.get_mut(store) {
+            for page in &pages {
+                dedup_pages::each_key(page.name, &page.value, |key, time| seen.add(Key::of(key), time));
+            }
+        }
         expired.iter().try_for_each(|it| self.forget_ids(store, it.name, &it.value, committed))?;
         pages.iter().for_each(|it| self.overlay.put(store, Key::of(&it.name.key()), Some(&it.value)));
         Ok(pages.iter().map(|it| it.name.newest).min().unwrap_or(Millis::MAX))
@@ -54,19 +59,17 @@ impl Task {
 
     /// Deletes the ids of a page.
     fn forget_ids(&mut self, store: usize, name: PageName, page: &[u8], committed: &mut dyn Sweep) -> Result<(), StoreError> {
-        let ids = dedup_pages::read(name, page).ok_or_else(|| self.no_page())?;
-        let (mut id_key, mut seen_at) = (Vec::new(), Vec::new());
-        for (id, time) in ids {
-            id_key.clear();
-            dedup_keys::begin_id(&mut id_key);
-            id_key.extend_from_slice(id);
+        let (overlay, mut seen_at, mut result) = (&mut self.overlay, Vec::new(), Ok(()));
+        let is_page = dedup_pages::each_key(name, page, |key, time| {
+            let key = Key::of(key);
             // It may have been seen again since, at another time: then it is in another page, too.
-            let seen = self.overlay.get(&mut SweepCommitted(committed), store, Key::of(&id_key), &mut seen_at)?;
-            if seen && dedup_keys::read_time(&seen_at) == Some(time) {
-                self.overlay.put(store, Key::of(&id_key), None);
+            match overlay.get(&mut SweepCommitted(committed), store, key, &mut seen_at) {
+                Ok(true) if dedup_keys::read_time(&seen_at) == Some(time) => overlay.put(store, key, None),
+                Ok(_) => {}
+                Err(error) => result = Err(error),
             }
-        }
-        Ok(())
+        });
+        if is_page { result } else { Err(self.no_page()) }
     }
 
     /// Deletes pages whose ids have all expired, and these ids.
@@ -112,14 +115,14 @@ impl Task {
     /// Finds the indexed pages that are on disk. What is not on disk yet was indexed when it was written.
     pub(super) fn index(&mut self, store: usize, committed: &mut dyn Sweep) -> Result<(), StoreError> {
         let dedup = self.plan.stores.get(store).is_some_and(|it| matches!(it.kind, StoreKind::Dedup { .. }));
-        let (Some(index), Some(seen)) = (self.pages.get_mut(store), self.seen.get_mut(store)) else { return Ok(()) };
+        let Some(index) = self.pages.get_mut(store) else { return Ok(()) };
         if !dedup || index.is_complete() {
             return Ok(());
         }
         let mut are_pages = true;
         committed.scan(store, &dedup_keys::before_indexed_pages(), &mut |key, page| {
             let name = PageName::of_indexed(key);
-            are_pages = name.is_some_and(|name| index.learn(name, page, |key, time| seen.add(key, time)));
+            are_pages = name.is_some_and(|name| index.learn(name, page));
             are_pages
         })?;
         if !are_pages {

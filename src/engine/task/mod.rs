@@ -54,19 +54,21 @@ pub struct Task {
     swept: Vec<Vec<u8>>,
     /// What no page is older than, by store: as long as that has not expired, none is looked for.
     oldest_page: Vec<Millis>,
-    /// What is known of the ids of a dedup, by store.
+    /// What is known of the ids of a dedup that have entries, by store.
     seen: Vec<Seen>,
-    /// Where those of them are that have no entries, by store.
+    /// Where those of them are that have none, by store.
     pages: Vec<PageIndex>,
     slots: Vec<Value<'static>>,
     scratch: Scratch,
 }
 
-/// What is known of ids may take such a part of the memory for entries.
-const SEEN_PART: usize = 4;
-/// And the index of their pages; more of it where no entries are kept in memory that are on disk.
-const INDEX_PART: usize = 4;
-const INDEX_PART_ALONE: usize = 2;
+/// The memory for entries is cut into so many parts.
+const PARTS: usize = 8;
+/// So many of them are for what is known of ids that have entries.
+const SEEN_PARTS: usize = 1;
+/// And for the index of pages; more of them where no entries are kept in memory that are on disk.
+const INDEX_PARTS: usize = 3;
+const INDEX_PARTS_ALONE: usize = 5;
 
 impl Task {
     /// A task without state in memory.
@@ -76,8 +78,9 @@ impl Task {
         let cached: Vec<bool> = plan.stores.iter().map(|it| cached(it.kind)).collect();
         let of_ids: Vec<usize> = plan.stores.iter().map(|it| usize::from(matches!(it.kind, StoreKind::Dedup { .. }))).collect();
         let dedups = of_ids.iter().sum::<usize>();
-        let index_part = if cached.contains(&true) { INDEX_PART } else { INDEX_PART_ALONE };
-        let (seen, index) = (cache_bytes / SEEN_PART / dedups.max(1), cache_bytes / index_part / dedups.max(1));
+        let index_parts = if cached.contains(&true) { INDEX_PARTS } else { INDEX_PARTS_ALONE };
+        let of_each = cache_bytes / PARTS / dedups.max(1);
+        let (seen, index) = (of_each * SEEN_PARTS, of_each * index_parts);
         Self {
             id: plan.task_id(partition),
             overlay: Overlay::new(&cached, cache_bytes - dedups * (seen + index)),
@@ -207,7 +210,7 @@ impl Task {
             stream_time,
             timestamp,
             overlay: &mut self.overlay,
-            seen: &mut self.seen,
+            seen: &self.seen,
             pages: &self.pages,
             committed,
             effects,
@@ -266,6 +269,12 @@ impl Task {
             ids.saturating_sub(pages)
         };
         self.pages.iter().map(without).collect()
+    }
+
+    /// What the index of pages of a store leaves to a restore, in bytes as [`bytes_of`](crate::engine::state::page_index::bytes_of) counts them.
+    #[must_use]
+    pub fn index_bytes(&self, store: usize) -> usize {
+        self.pages.get(store).map_or(0, PageIndex::restored_bytes)
     }
 
     /// Before a commit: packs new ids, forgets those that have expired, notes the stream time, and hands out the writes for the changelogs.

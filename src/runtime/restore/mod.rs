@@ -54,6 +54,8 @@ pub(in crate::runtime) struct Reading {
     pub taken: Offset,
     /// Its records are pages of ids, which are larger when they are unpacked.
     pub packed: bool,
+    /// So many bytes of the index of pages are left: as long as there are any, ids get no entries.
+    pub index_left: usize,
     /// It is read, and no longer followed.
     pub ended: bool,
     /// It is read, and the store has taken all of it.
@@ -119,6 +121,7 @@ impl Reading {
             offered: None,
             taken: position,
             packed,
+            index_left: 0,
             ended: false,
             given: false,
         }
@@ -236,12 +239,13 @@ impl Worker {
             let Some((start, end)) = bounds.get(changelog).copied() else { continue };
             let position = stored.get(store).copied().flatten();
             progress.total += end - start;
-            let from = match recovery::decide(position, start, end) {
+            // What is indexed on disk already is not known here: the ids of a tail get entries.
+            let (from, index_left) = match recovery::decide(position, start, end) {
                 Recovery::Ready => continue,
-                Recovery::Tail(from) => from,
+                Recovery::Tail(from) => (from, 0),
                 Recovery::All => {
                     why = Some("nothing of it is on disk".to_owned());
-                    start
+                    (start, open.task.index_bytes(store))
                 }
                 Recovery::Stop(reason) => {
                     let name = names.get(store).map_or("?", String::as_str);
@@ -249,7 +253,7 @@ impl Worker {
                 }
             };
             progress.behind += end - from;
-            starts.push((*changelog, Reading::new(open, store, from, end)));
+            starts.push((*changelog, Reading { index_left, ..Reading::new(open, store, from, end) }));
         }
         if starts.is_empty() {
             return self.run_task(index);

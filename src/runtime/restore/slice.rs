@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
 
 use super::bulk::Bulk;
 use super::{Failed, Reading, Restore};
 use crate::engine::record::{Offset, TopicPartition};
 use crate::engine::state::dedup_keys::{self, PageName};
-use crate::engine::state::dedup_pages;
+use crate::engine::state::{dedup_pages, page_index};
 use crate::runtime::mutant::{self, Mutant};
 use crate::runtime::ports::{LogError, Store, StoreError};
 use crate::runtime::reaction::Reaction;
@@ -50,7 +50,8 @@ fn offer(reading: &mut Reading, store: &mut dyn Store) -> Result<bool, StoreErro
         None if reading.packed && !store.restored()? => return Ok(false),
         None => {
             let gathered = mem::take(&mut reading.gathered);
-            (if reading.packed { unpack(store, reading.store, &gathered)? } else { gathered }, reading.position)
+            let bulk = if reading.packed { unpack(store, reading.store, &gathered, &mut reading.index_left)? } else { gathered };
+            (bulk, reading.position)
         }
     };
     match store.restore(reading.store, bulk, reading.taken..to)? {
@@ -66,35 +67,46 @@ fn offer(reading: &mut Reading, store: &mut dyn Store) -> Result<bool, StoreErro
     }
 }
 
-/// What records of a dedup's changelog are in the store: pages and their ids. A page that is deleted, or written once more, takes along
-/// the ids that it had, but those that a later page has, too.
-fn unpack(store: &mut dyn Store, number: usize, records: &Bulk) -> Result<Bulk, StoreError> {
+/// What records of a dedup's changelog are in the store: pages, and an entry for each of their ids when the index has no memory for them. A page
+/// that is deleted, or written once more, takes along the entries of the ids that it had, but those that a later page has, too.
+fn unpack(store: &mut dyn Store, number: usize, records: &Bulk, index_left: &mut usize) -> Result<Bulk, StoreError> {
     let mut last: HashMap<&[u8], usize, FxBuildHasher> = HashMap::default();
     last.extend(records.iter().enumerate().map(|(nth, (key, _))| (key, nth)));
     let mut unpacked = Bulk::default();
-    let (mut page, mut id_key, mut seen_at) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut page, mut seen_at, mut with_entries) = (Vec::new(), Vec::new(), HashSet::<&[u8], FxBuildHasher>::default());
     let left = || records.iter().enumerate().filter(|(nth, (key, _))| last.get(key) == Some(nth)).map(|(_, record)| record);
     for (key, value) in left() {
         let Some(name) = PageName::of(key) else { continue };
         if store.get(number, &name.indexed_key(), &mut page)? {
-            // Its ids get entries, if it is still there.
             unpacked.push(&name.indexed_key(), None);
+            *index_left += page_index::bytes_of(dedup_pages::count(name, &page).unwrap_or(0));
         }
-        if !store.get(number, key, &mut page)? || value == Some(&page) {
+        if !store.get(number, key, &mut page)? {
             continue;
         }
-        let ids = dedup_pages::read(name, &page).filter(|_| !mutant::is(Mutant::ExpiredIdsStay)).unwrap_or_default();
-        for (id, time) in ids {
-            id_key.clear();
-            dedup_keys::begin_id(&mut id_key);
-            id_key.extend_from_slice(id);
-            if store.get(number, &id_key, &mut seen_at)? && dedup_keys::read_time(&seen_at) == Some(time) {
-                unpacked.push(&id_key, None);
-            }
+        with_entries.insert(key);
+        if value == Some(&page) || mutant::is(Mutant::ExpiredIdsStay) {
+            continue;
         }
+        let mut result = Ok(());
+        dedup_pages::each_key(name, &page, |id_key, time| match store.get(number, id_key, &mut seen_at) {
+            Ok(true) if dedup_keys::read_time(&seen_at) == Some(time) => unpacked.push(id_key, None),
+            Ok(_) => {}
+            Err(error) => result = Err(error),
+        });
+        result?;
     }
     // In the order in which they were written: of an id that several have, the last one counts.
     for (key, value) in left() {
+        let ids = value.and_then(|page| dedup_pages::count(PageName::of(key)?, page));
+        if let (Some(name), Some(bytes)) = (PageName::of(key), ids.map(page_index::bytes_of))
+            && bytes <= *index_left
+            && !with_entries.contains(key)
+        {
+            *index_left -= bytes;
+            unpacked.push(&name.indexed_key(), value);
+            continue;
+        }
         let of_another_layout = |error| {
             StoreError::Foreign(format!("its changelog is not of the layout that this version reads: {error}; `goyt reset` begins anew"))
         };
