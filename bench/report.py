@@ -189,9 +189,9 @@ def goals(results):
 
 
 def growths(growth):
-    keys = growth and growth["keys"]
-    yield ("%s -> %s keys" % (millions(keys["low"]), millions(keys["high"])) if keys else "1 M -> 10 M keys",
-           keys and compared(keys["at_low"][0], keys["at_high"][0]), 1.25)
+    for keys in growth["keys"] if growth else [None]:
+        yield ("%s -> %s keys, %d MB for them" % (millions(keys["low"]), millions(keys["high"]), keys["memory"]) if keys else "1 M -> 10 M keys",
+               keys and compared(keys["at_low"][0], keys["at_high"][0]), 1.25)
     for name, label, goal in [("partitions", "partitions", 1.3), ("topologies", "topologies", 1.1)]:
         found = growth and growth[name]
         ends = (found[0], found[-1]) if found else None
@@ -311,9 +311,10 @@ def grown(growth, pictures, folder):
     if not growth:
         yield from [MISSING + ".", ""]
         return
-    keys = growth["keys"]
-    rows = [["keys", millions(keys["low"]), "%.1f" % keys["at_low"][0], "%.1f" % keys["at_low"][1], "", ""],
-            ["", millions(keys["high"]), "%.1f" % keys["at_high"][0], "%.1f" % keys["at_high"][1], "%.0f" % keys["peak_mb"], ""]]
+    rows = []
+    for keys in growth["keys"]:
+        rows.append(["keys, %d MB for them" % keys["memory"], millions(keys["low"]), "%.1f" % keys["at_low"][0], "%.1f" % keys["at_low"][1], "", ""])
+        rows.append(["", millions(keys["high"]), "%.1f" % keys["at_high"][0], "%.1f" % keys["at_high"][1], "%.0f" % keys["peak_mb"], ""])
     for name in ("partitions", "topologies"):
         for it in growth[name]:
             pace = it.get("paced")
@@ -387,9 +388,9 @@ def draw(results, folder):
         drawn["restart"] = plots.bars("Restart after kill -9: start to the first committed output", "seconds, by number of events known", groups, [""])
     growth = part(results, "growth")
     if growth:
-        curve = growth["keys"]["curve"]
-        drawn["growth-keys"] = plots.lines("CPU per event while the number of keys grows", "µs", [
-            ("worker", [(it[0], it[1]) for it in curve]), ("broker", [(it[0], it[2]) for it in curve])], "events processed", False,
+        curve = growth["keys"][0]["curve"]
+        drawn["growth-keys"] = plots.lines("CPU of the worker per event while the number of keys grows", "µs", [
+            ("%d MB for them" % keys["memory"], [(it[0], it[1]) for it in keys["curve"]]) for keys in growth["keys"]], "events processed", False,
             {it: millions(round(it)) for it in (curve[0][0], curve[len(curve) // 2][0], curve[-1][0])})
         for name in ("partitions", "topologies"):
             drawn["growth-" + name] = plots.lines("CPU per event over the number of %s" % name, "µs", [
