@@ -22,7 +22,7 @@ FULL = {
     "warm": 1_000_000, "drain": 2_000_000, "sessions": 2_000_000, "rounds": 2, "rates": [2000, 500], "pace_seconds": 15, "pace_warm": 1_000_000,
     "pace_lead": 10, "pace_first": 120, "paces": [(30, 2), (30, 1)], "pace_tries": 2, "pace_rounds": 3,
     "restart": [1_000_000, 5_000_000], "kills": 3, "peer_restart": [1_000_000, 5_000_000], "idle_seconds": 10,
-    "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 600_000, "topologies": [1, 8],
+    "keys": [1_000_000, 10_000_000], "partitions": [4, 12, 48], "grow": 2_000_000, "topologies": [1, 8],
 }
 QUICK = {
     "warm": 200_000, "drain": 300_000, "sessions": 300_000, "rounds": 1, "rates": [2000, 500], "pace_seconds": 5, "pace_warm": 60_000,
