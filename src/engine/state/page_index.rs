@@ -59,7 +59,7 @@ const FIRST_SLOTS: usize = 256;
 const GROWTH: usize = 4;
 /// The largest part is such a part of the memory: it goes as a whole.
 const LARGEST_PART: usize = 4;
-/// What is on disk comes in parts of so many slots even when there is less memory than that: each part is looked at.
+/// What is on disk beyond the memory comes in parts of so many slots at least: each part is looked at.
 const LEARNED_SLOTS: usize = 1 << 16;
 /// Of so many slots, one is free: a search ends soon.
 const OF_SLOTS: usize = 4;
@@ -216,7 +216,7 @@ impl PageIndex {
 
     /// Slots of the next part.
     fn next_part(&self) -> usize {
-        let least = if self.is_complete { FIRST_SLOTS } else { LEARNED_SLOTS };
+        let least = if self.bytes() < self.limit_bytes { FIRST_SLOTS } else { LEARNED_SLOTS };
         let largest = (self.limit_bytes / LARGEST_PART / size_of::<u32>()).max(least);
         self.parts.last().map_or(FIRST_SLOTS, |it| it.slots() * GROWTH).min(largest)
     }
@@ -420,6 +420,19 @@ mod tests {
         }
         let mistakes: usize = (1_000_000..1_010_000).map(|id| found(&index, id).len()).sum();
         assert!(mistakes < 50, "{mistakes} pages are looked at for 10,000 other ids");
+    }
+
+    #[test]
+    fn what_a_restore_leaves_to_it_is_within_its_memory() {
+        for (limit, of_a_page) in [(10 << 10, 1), (50 << 10, 10), (200 << 10, 100), (200 << 10, 1_000), (3 << 20, 800)] {
+            let mut index = PageIndex::new(limit);
+            let left = index.restored_bytes() / bytes_of(of_a_page);
+            for nth in 0..u32::try_from(left).unwrap() {
+                let ids = u32::try_from(of_a_page).unwrap();
+                pages(nth * ids, ids, 7, i64::from(nth)).iter().for_each(|it| assert!(index.learn(it.name, &it.value)));
+            }
+            assert!(index.bytes() <= limit, "{} of {limit} bytes, by {left} pages of {of_a_page} ids", index.bytes());
+        }
     }
 
     #[test]
