@@ -22,7 +22,7 @@ pub fn word(bytes: &[u8]) -> u64 {
 
 /// Appends the first bytes of a word.
 #[inline]
-pub fn append_word(word: u64, count: usize, into: &mut Vec<u8>) {
+fn append_word(word: u64, count: usize, into: &mut Vec<u8>) {
     let end = into.len() + count;
     into.extend_from_slice(&word.to_le_bytes());
     into.truncate(end);

@@ -12,6 +12,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::engine::pen::Put;
 use crate::engine::value::{Currency, Money, Texts, Type, Value};
 use crate::engine::{bytes, decimal};
 
@@ -21,14 +22,10 @@ use crate::engine::{bytes, decimal};
 pub struct Malformed(pub String);
 
 /// Appends a value of the type. A value that does not fit the type is written as null would be; the checker rules that out.
-pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
-    if let Type::Optional(inner) = of {
-        if value.is_null() {
-            into.push(0);
-            return;
-        }
+#[inline]
+pub fn write_value(value: &Value<'_>, of: &Type, into: &mut impl Put) {
+    if matches!(of, Type::Optional(_)) && !value.is_null() {
         into.push(1);
-        return write_value(value, inner, into);
     }
     match value {
         Value::Null => into.push(0),
@@ -37,10 +34,10 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut Vec<u8>) {
         Value::Decimal(it) => write_decimal(*it, into),
         Value::Money(it) => {
             write_decimal(it.amount, into);
-            into.extend_from_slice(&it.currency.0);
+            into.append(&it.currency.0);
         }
         Value::Str(it) | Value::Json(it) => write_bytes(it.as_bytes(), into),
-        Value::Uuid(it) => into.extend_from_slice(&it.to_be_bytes()),
+        Value::Uuid(it) => into.put(it.to_be_bytes(), 16),
     }
 }
 
@@ -58,12 +55,18 @@ pub fn read_value<'b>(bytes: &mut &'b [u8], of: &Type) -> Result<Value<'b>, Malf
 /// held. `None`: the bytes are not what the type says.
 #[inline]
 pub fn read_into<'b, 'v>(place: &mut Value<'v>, bytes: &mut &'b [u8], of: &Type, text: impl Fn(&'b str) -> &'v str + Copy) -> Option<()> {
-    *place = match of {
+    let of = match of {
         Type::Optional(inner) => match next(bytes)? {
-            0 => Value::Null,
-            1 => return read_into(place, bytes, inner, text),
+            0 => {
+                *place = Value::Null;
+                return Some(());
+            }
+            1 => inner,
             _ => return None,
         },
+        of => of,
+    };
+    *place = match of {
         Type::Null if next(bytes)? == 0 => Value::Null,
         Type::Bool => Value::Bool(read_bool(bytes)?),
         Type::Int => Value::Int(read_int(bytes)?),
@@ -78,7 +81,8 @@ pub fn read_into<'b, 'v>(place: &mut Value<'v>, bytes: &mut &'b [u8], of: &Type,
         Type::String => Value::Str(text(read_text(bytes)?)),
         Type::List => Value::Json(text(read_text(bytes)?)),
         Type::Uuid => Value::Uuid(u128::from_be_bytes(take(bytes, 16)?.try_into().ok()?)),
-        Type::Null | Type::Record(_) => return None,
+        // No type is optional twice.
+        Type::Null | Type::Record(_) | Type::Optional(_) => return None,
     };
     Some(())
 }
@@ -90,28 +94,35 @@ pub fn malformed(of: &Type) -> Malformed {
 }
 
 /// Appends a part of a state key.
-pub fn write_key(value: &Value<'_>, into: &mut Vec<u8>) {
+pub fn write_key(value: &Value<'_>, into: &mut impl Put) {
     match value {
         Value::Null => into.push(0),
         Value::Bool(it) => into.push(u8::from(*it)),
-        Value::Int(it) | Value::Time(it) => into.extend_from_slice(&(it ^ i64::MIN).to_be_bytes()),
-        Value::Uuid(it) => into.extend_from_slice(&it.to_be_bytes()),
+        Value::Int(it) | Value::Time(it) => into.put((it ^ i64::MIN).to_be_bytes(), 8),
+        Value::Uuid(it) => into.put(it.to_be_bytes(), 16),
         Value::Str(it) | Value::Json(it) => {
             for (index, part) in it.as_bytes().split(|it| *it == 0).enumerate() {
                 if index != 0 {
-                    into.extend_from_slice(&[0, 0xFF]);
+                    into.append(&[0, 0xFF]);
                 }
-                bytes::append(part, into);
+                into.append(part);
             }
-            into.extend_from_slice(&[0, 1]);
+            into.append(&[0, 1]);
         }
         // No key types: 1.0 and 1.00 are one number and two texts. The checker refuses them.
         Value::Decimal(it) => write_decimal(it.normalize(), into),
         Value::Money(it) => {
             write_decimal(it.amount.normalize(), into);
-            into.extend_from_slice(&it.currency.0);
+            into.append(&it.currency.0);
         }
     }
+}
+
+/// Appends a text without zeros as a part of a state key.
+#[inline]
+pub fn write_text_key(text: &[u8; 3], into: &mut impl Put) {
+    let [a, b, c] = *text;
+    into.put([a, b, c, 0, 1], 5);
 }
 
 /// Takes a part of a state key off the front of `bytes`; a text is kept in `texts`.
@@ -140,11 +151,11 @@ pub fn skip_keys(bytes: &mut &[u8], types: &[Type]) -> Result<(), Malformed> {
 }
 
 /// Appends bytes behind their length.
-pub fn write_bytes(it: &[u8], into: &mut Vec<u8>) {
+pub fn write_bytes(it: &[u8], into: &mut impl Put) {
     if !write_short(it.len() as u64, into) {
         write_unsigned(it.len() as u128, into);
     }
-    bytes::append(it, into);
+    into.append(it);
 }
 
 /// Takes bytes behind their length.
@@ -171,7 +182,7 @@ pub fn take<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
     Some(taken)
 }
 
-fn write_wide(number: i128, into: &mut Vec<u8>) {
+fn write_wide(number: i128, into: &mut impl Put) {
     write_unsigned(((number << 1) ^ (number >> 127)).cast_unsigned(), into);
 }
 
@@ -181,7 +192,7 @@ fn signed(number: u64) -> i64 {
 }
 
 /// Appends a 64-bit number.
-pub fn write_int(number: i64, into: &mut Vec<u8>) {
+pub fn write_int(number: i64, into: &mut impl Put) {
     let number = ((number << 1) ^ (number >> 63)).cast_unsigned();
     if !write_short(number, into) {
         write_unsigned(number.into(), into);
@@ -197,7 +208,7 @@ pub fn read_int(bytes: &mut &[u8]) -> Option<i64> {
     }
 }
 
-fn write_decimal(number: Decimal, into: &mut Vec<u8>) {
+fn write_decimal(number: Decimal, into: &mut impl Put) {
     into.push(u8::try_from(number.scale()).unwrap_or(0));
     match decimal::mantissa(number) {
         Some(it) => write_int(it, into),
@@ -242,7 +253,7 @@ const GOES_ON: u64 = 0x8080_8080_8080_8080;
 
 /// Appends a number, if it is a short one.
 #[inline]
-fn write_short(number: u64, into: &mut Vec<u8>) -> bool {
+fn write_short(number: u64, into: &mut impl Put) -> bool {
     if let Ok(it @ ..0x80) = u8::try_from(number) {
         into.push(it);
         return true;
@@ -254,7 +265,7 @@ fn write_short(number: u64, into: &mut Vec<u8>) -> bool {
     let count = ((u64::BITS - number.leading_zeros()) * 9 + 64) >> 6;
     let behind_last = u64::MAX << (8 * (count - 1));
     let word = groups_to_bytes(number) | GOES_ON & !behind_last;
-    bytes::append_word(word, count as usize, into);
+    into.put_word(word, count as usize);
     true
 }
 
@@ -280,7 +291,7 @@ fn read_short(bytes: &mut &[u8]) -> Option<u64> {
 /// Appends a number of any length. Kept apart, as the way back is: who calls it for a long number does not have its work for all others.
 #[cold]
 #[inline(never)]
-fn write_unsigned(mut number: u128, into: &mut Vec<u8>) {
+fn write_unsigned(mut number: u128, into: &mut impl Put) {
     while 0x80 <= number {
         into.push(low_bits(number) | 0x80);
         number >>= 7;

@@ -1,5 +1,6 @@
 //! The currencies of ISO 4217 and their minor units.
 
+use crate::engine::pen::Put;
 use crate::engine::value::Currency;
 
 /// Each code with the number of decimals of its minor unit (ISO 4217 List One; funds and metals, which have none, are left out).
@@ -18,13 +19,21 @@ impl Currency {
     #[must_use]
     pub fn of(code: &str) -> Option<Self> {
         let it = Self(code.as_bytes().try_into().ok()?);
-        it.listed().map(|_| it)
+        it.listed().filter(|listed| *listed == code).map(|_| it)
     }
 
-    /// How many decimals its minor unit has; `None` when ISO 4217 does not know the code.
+    /// How many decimals its minor unit has; 0 when ISO 4217 does not know the code.
+    #[inline]
     #[must_use]
-    pub fn minor_units(self) -> Option<u32> {
-        self.listed()?.as_bytes().get(3).map(|digit| u32::from(digit - b'0'))
+    pub fn minor_units(self) -> u32 {
+        MINOR_UNITS[place(self.0)].into()
+    }
+
+    /// Appends the code.
+    #[inline]
+    pub fn write(self, into: &mut impl Put) {
+        let [a, b, c] = self.0;
+        into.put([a, b, c, 0], LETTERS);
     }
 
     /// The code as text.
@@ -34,34 +43,37 @@ impl Currency {
     }
 
     fn listed(self) -> Option<&'static str> {
-        let number = usize::from(*NUMBERS.get(place(self.0)?)?).checked_sub(1)?;
-        LISTED.get(number * ENTRY..number * ENTRY + ENTRY - 1)
+        let number = usize::from(NUMBERS[place(self.0)]).checked_sub(1)?;
+        LISTED.get(number * ENTRY..number * ENTRY + LETTERS)
     }
 }
 
-/// Where a code stands among all codes of three capital letters.
-const fn place(code: [u8; 3]) -> Option<usize> {
-    let [a, b, c] = code;
-    if !(a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_uppercase()) {
-        return None;
-    }
-    Some(((a - b'A') as usize * LETTERS + (b - b'A') as usize) * LETTERS + (c - b'A') as usize)
+/// Letters of a code.
+const LETTERS: usize = 3;
+
+/// What something is for each code: by the lower five bits of its letters, so that other bytes have a place, too.
+type Codes = [u8; 1 << (5 * LETTERS)];
+
+#[inline]
+const fn place([a, b, c]: [u8; LETTERS]) -> usize {
+    ((a & 31) as usize) << 10 | ((b & 31) as usize) << 5 | (c & 31) as usize
 }
 
-const LETTERS: usize = 26;
+/// The number of its entry, counted from 1, or 0; and its minor units: amounts ask for them several times an event.
+static NUMBERS: Codes = CODES.0;
+static MINOR_UNITS: Codes = CODES.1;
 
-/// For each code of three capital letters the number of its entry, counted from 1, or 0: amounts ask for it several times an event.
-static NUMBERS: [u8; LETTERS * LETTERS * LETTERS] = {
-    let (mut numbers, mut number) = ([0; LETTERS * LETTERS * LETTERS], 0);
+const CODES: (Codes, Codes) = {
+    let (mut numbers, mut units, mut number) = ([0; 1 << (5 * LETTERS)], [0; 1 << (5 * LETTERS)], 0);
     let text = LISTED.as_bytes();
     while number * ENTRY < text.len() {
         let at = number * ENTRY;
-        if let Some(place) = place([text[at], text[at + 1], text[at + 2]]) {
-            number += 1;
-            numbers[place] = number as u8;
-        }
+        let place = place([text[at], text[at + 1], text[at + 2]]);
+        number += 1;
+        numbers[place] = number as u8;
+        units[place] = text[at + LETTERS] - b'0';
     }
-    numbers
+    (numbers, units)
 };
 
 #[cfg(test)]
@@ -70,8 +82,8 @@ mod tests {
 
     #[test]
     fn minor_units_are_those_of_iso_4217() {
-        for (code, units) in [("KES", Some(2)), ("JPY", Some(0)), ("BHD", Some(3)), ("CLF", Some(4)), ("ZWG", Some(2)), ("AED", Some(2))] {
-            assert_eq!(Currency::of(code).and_then(Currency::minor_units), units, "{code}");
+        for (code, units) in [("KES", 2), ("JPY", 0), ("BHD", 3), ("CLF", 4), ("ZWG", 2), ("AED", 2)] {
+            assert_eq!(Currency::of(code).map(|it| (it.as_str(), it.minor_units())), Some((code, units)), "{code}");
         }
     }
 

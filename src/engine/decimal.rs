@@ -6,9 +6,10 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-use crate::engine::bytes::{append_word, each};
+use crate::engine::bytes::each;
 use crate::engine::digits;
 use crate::engine::expr::Fault;
+use crate::engine::pen::Put;
 use crate::engine::value::Money;
 
 /// Most digits before and after the point in the text form of the contract.
@@ -73,7 +74,20 @@ pub fn mantissa(number: Decimal) -> Option<i64> {
 ///
 /// # Errors
 /// [`Fault::Overflow`] when more digits are needed than there are.
+#[inline]
 pub fn add(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
+    // Nearly all amounts of one currency.
+    if a.scale() == b.scale()
+        && let (Some(of_a), Some(of_b)) = (mantissa(a), mantissa(b))
+        && let Some(sum) = of_a.checked_add(of_b).and_then(|it| of(it, a.scale()))
+    {
+        return Ok(sum);
+    }
+    add_any(a, b)
+}
+
+#[inline(never)]
+fn add_any(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
     match (a.is_zero(), b.is_zero()) {
         // A zero may be returned with the other's scale, which the check below would take for rounding.
         (true, _) => return Ok(widen(b, a.scale())),
@@ -116,6 +130,7 @@ pub fn sign(number: Decimal) -> Ordering {
 }
 
 /// The same number with at least `scale` decimals, if there is room for them.
+#[inline]
 #[must_use]
 pub fn widen(number: Decimal, scale: u32) -> Decimal {
     if scale <= number.scale() {
@@ -127,51 +142,59 @@ pub fn widen(number: Decimal, scale: u32) -> Decimal {
 }
 
 /// The amount of money with at least the decimals of its currency's minor unit.
+#[inline]
 #[must_use]
 pub fn amount_of(money: Money) -> Decimal {
-    widen(money.amount, money.currency.minor_units().unwrap_or(0))
+    widen(money.amount, money.currency.minor_units())
 }
 
 /// Writes a number in plain digits, as `-12.50`.
-pub fn write(number: Decimal, into: &mut Vec<u8>) {
+#[inline]
+pub fn write(number: Decimal, into: &mut impl Put) {
     let parts = number.unpack();
     let (mantissa, scale) = (u64::from(parts.mid) << 32 | u64::from(parts.lo), parts.scale as usize);
-    if parts.hi != 0 || digits::POWERS.len() <= scale {
-        return write_long(number, into);
+    if parts.hi != 0 || WORD_DIGITS <= scale || WORD_END <= mantissa {
+        return write_wide(number, into);
     }
     if parts.negative && mantissa != 0 {
         into.push(b'-');
     }
-    if digits::EIGHT <= mantissa || scale == digits::POWERS.len() - 1 {
-        let power = digits::POWERS.get(scale).copied().unwrap_or(1);
-        digits::write(mantissa / power, into);
-        return write_decimals(digits::of(mantissa % power), scale, into);
-    }
-    let text = digits::of(mantissa);
+    let digits = digits::of(mantissa);
     // At least one digit stands before the point.
-    let zeros = (text | 1 << (8 * (7 - scale))).trailing_zeros() as usize / 8;
-    append_word((text | each(b'0')) >> (8 * zeros), 8 - scale - zeros, into);
-    write_decimals(text, scale, into);
+    let zeros = digits::zero_bits(digits | 1 << (8 * (7 - scale)));
+    let text = (digits | each(b'0')) >> zeros;
+    let whole_bits = 8 * (8 - scale) - zeros;
+    let decimals = u64::MAX << whole_bits;
+    let text = text & !decimals | u64::from(b'.') << whole_bits | (text & decimals) << 8;
+    into.put_word(text, whole_bits / 8 + scale + usize::from(scale != 0));
 }
 
-/// The last ones of eight digits, behind a point.
-#[inline]
-fn write_decimals(digits: u64, scale: usize, into: &mut Vec<u8>) {
+/// Digits that fit into a word together with a point, and the least number that has more.
+const WORD_DIGITS: usize = 7;
+const WORD_END: u64 = digits::POWERS[WORD_DIGITS];
+
+/// Of numbers with more digits.
+#[inline(never)]
+fn write_wide(number: Decimal, into: &mut impl Put) {
+    let parts = number.unpack();
+    let (mantissa, scale) = (u64::from(parts.mid) << 32 | u64::from(parts.lo), parts.scale as usize);
+    let Some(power) = digits::POWERS.get(scale).filter(|_| parts.hi == 0) else { return write_long(number, into) };
+    if parts.negative && mantissa != 0 {
+        into.push(b'-');
+    }
+    digits::write(mantissa / power, into);
     if scale != 0 {
         into.push(b'.');
-        append_word((digits | each(b'0')) >> (8 * (8 - scale)), scale, into);
+        into.put_word((digits::of(mantissa % power) | each(b'0')) >> (8 * (8 - scale)), scale);
     }
 }
 
 /// Of numbers that need more than 64 bits, in which division is cheap, or have more decimals than amounts have.
 #[cold]
-fn write_long(number: Decimal, into: &mut Vec<u8>) {
-    let written = into.len();
-    into.extend_from_slice(number.to_string().as_bytes());
+fn write_long(number: Decimal, into: &mut impl Put) {
     // Zero has no sign.
-    if number.is_zero() && into.get(written) == Some(&b'-') {
-        into.remove(written);
-    }
+    let number = if number.is_zero() { number.abs() } else { number };
+    into.append(number.to_string().as_bytes());
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Decimal digits and numbers, eight digits at a time.
 
-use super::bytes::{append_word, each, word};
+use super::bytes::{each, word};
+use super::pen::Put;
 
 /// Powers of ten, as far as the digits of a word reach.
 pub const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
@@ -60,20 +61,33 @@ const fn eight(values: u64) -> u64 {
 
 /// Appends the digits of a number.
 #[inline]
-pub fn write(number: u64, into: &mut Vec<u8>) {
+pub fn write(number: u64, into: &mut impl Put) {
     if number < EIGHT {
         let digits = of(number);
         // Zero has a digit, too.
-        let zeros = (digits | 1 << 56).trailing_zeros() / 8;
-        return append_word((digits | each(b'0')) >> (8 * zeros), 8 - zeros as usize, into);
+        let zeros = zero_bits(digits | 1 << 56);
+        return into.put_word((digits | each(b'0')) >> zeros, 8 - zeros / 8);
+    }
+    if number < EIGHT * EIGHT {
+        let (high, low) = (of(number / EIGHT), of(number % EIGHT));
+        let zeros = zero_bits(high);
+        let text = u128::from(high | each(b'0')) | u128::from(low | each(b'0')) << 64;
+        return into.put((text >> zeros).to_le_bytes(), 16 - zeros / 8);
     }
     write_long(number, into);
 }
 
+/// How many bits the zeros take that digits begin with: eight for each.
+#[inline]
+pub const fn zero_bits(digits: u64) -> usize {
+    (digits.trailing_zeros() & 0x38) as usize
+}
+
+#[cold]
 #[inline(never)]
-fn write_long(number: u64, into: &mut Vec<u8>) {
+fn write_long(number: u64, into: &mut impl Put) {
     write(number / EIGHT, into);
-    append_word(of(number % EIGHT) | each(b'0'), 8, into);
+    into.put_word(of(number % EIGHT) | each(b'0'), 8);
 }
 
 /// The least number of more than eight digits.

@@ -11,16 +11,11 @@ const INITIAL: [u32; 5] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0
 pub fn derived(namespace: u128, cause: u128, place: u32) -> u128 {
     // The name fits into one block of SHA-1: its bytes, a bit that is set, zeros, its length in bits.
     let mut block = [0; 64];
-    let mut rest = &mut block[..];
-    let parts: [&[u8]; 4] = [&namespace.to_be_bytes(), &cause.to_be_bytes(), &place.to_be_bytes(), &[0x80]];
-    for part in parts {
-        if let Some(bytes) = rest.split_off_mut(..part.len()) {
-            bytes.copy_from_slice(part);
-        }
-    }
-    if let Some(length) = rest.last_chunk_mut() {
-        *length = NAME_BITS.to_be_bytes();
-    }
+    block[..16].copy_from_slice(&namespace.to_be_bytes());
+    block[16..32].copy_from_slice(&cause.to_be_bytes());
+    block[32..36].copy_from_slice(&place.to_be_bytes());
+    block[36] = 0x80;
+    block[56..].copy_from_slice(&NAME_BITS.to_be_bytes());
     let mut hash = INITIAL;
     sha1::compress(&mut hash, &[block.into()]);
     let [a, b, c, d, _] = hash.map(u128::from);

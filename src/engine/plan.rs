@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::expr::condition::Condition;
 use crate::engine::expr::{Expr, Function, Otherwise, Slot};
 use crate::engine::json::encode;
+use crate::engine::pen::Literal;
 use crate::engine::record::TopicId;
 use crate::engine::schema::ObjectSchema;
 use crate::engine::value::Type;
@@ -202,7 +203,7 @@ pub enum Operator {
     /// The steps that follow run behind a repartition topic, by this key.
     Key {
         /// Parts of the key; written as text when there is one, as text joined by `|` when there are more.
-        by: Vec<Expr>,
+        by: Vec<Operand>,
         /// The repartition topic.
         to: TopicId,
         /// What crosses.
@@ -213,7 +214,7 @@ pub enum Operator {
         /// Index into the subtopology's stores.
         store: usize,
         /// The id.
-        by: Vec<Expr>,
+        by: Vec<Operand>,
         /// The window, milliseconds of event time.
         window_ms: i64,
         /// Whether a record older than the window goes on; else it is a dead letter TOO_OLD.
@@ -224,7 +225,7 @@ pub enum Operator {
         /// Index into the subtopology's stores.
         store: usize,
         /// The id.
-        by: Vec<Expr>,
+        by: Vec<Operand>,
     },
     /// Gives out a number: n × 8192 + partition.
     Allot {
@@ -316,15 +317,15 @@ pub struct Emit {
     /// The names of its own fields, in order; those of inner objects left out.
     pub names: Vec<String>,
     /// What stands before its id, as JSON: its `eventType`.
-    pub head: Vec<u8>,
+    pub head: Literal<64>,
     /// The values among its own fields, in order.
     pub value: Vec<Field>,
     /// What stands between the last value and its `timestamp`, as JSON.
-    pub middle: Vec<u8>,
+    pub middle: Literal<64>,
     /// What stands behind its `timestamp`, as JSON: its `metadata`.
-    pub tail: Vec<u8>,
+    pub tail: Literal<64>,
     /// The record's key: one part, written as text.
-    pub key: Option<Expr>,
+    pub key: Option<Operand>,
     /// Name space of its ids: made from the topology and the step.
     pub namespace: u128,
 }
@@ -333,14 +334,14 @@ pub struct Emit {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// What stands before it, as JSON: names, constants, braces.
-    pub lead: Vec<u8>,
+    pub lead: Literal<32>,
     /// The value.
-    pub value: Output,
+    pub value: Operand,
 }
 
-/// What a written value is. Most are there already, or half of an amount of money that is.
+/// A value that a step writes, or makes a key of. Most are there already, or half of an amount of money that is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Output {
+pub enum Operand {
     /// What is in a slot.
     Slot(Slot),
     /// The amount of the money in a slot.
@@ -348,7 +349,7 @@ pub enum Output {
     /// The currency of the money in a slot.
     CurrencyOf(Slot),
     /// Any other.
-    Computed(Expr),
+    Computed(Box<Expr>),
 }
 
 /// The own fields of a derived event, as a topology has them.
@@ -371,9 +372,12 @@ impl Emit {
         fields: Vec<(String, Written)>,
         namespace: u128,
     ) -> Self {
-        let mut head = b"{\"eventType\":".to_vec();
-        encode::string(event_type, &mut head);
-        head.extend_from_slice(b",\"eventId\":\"");
+        let string = |text: &str| {
+            let mut bytes = Vec::new();
+            encode::string(text, &mut bytes);
+            bytes
+        };
+        let head = [b"{\"eventType\":", &string(event_type)[..], b",\"eventId\":\""].concat();
         let names = fields.iter().map(|(name, _)| name.clone()).collect();
         // Each field has a comma before it: the event's id stands there. Its quotation mark is the first text.
         let (mut value, mut text) = (Vec::new(), vec![b'"']);
@@ -381,12 +385,17 @@ impl Emit {
             write(false, &name, it, &mut value, &mut text);
         }
         text.extend_from_slice(b",\"timestamp\":\"");
-        let mut tail = b"\",\"metadata\":{\"source\":".to_vec();
-        encode::string(source, &mut tail);
-        tail.extend_from_slice(b",\"version\":");
-        encode::string(version, &mut tail);
-        tail.extend_from_slice(b"}}");
-        Self { to, names, head, value, middle: text, tail, key, namespace }
+        let tail = [b"\",\"metadata\":{\"source\":", &string(source)[..], b",\"version\":", &string(version), b"}}"].concat();
+        Self {
+            to,
+            names,
+            head: head[..].into(),
+            value,
+            middle: text[..].into(),
+            tail: tail[..].into(),
+            key: key.map(Operand::from),
+            namespace,
+        }
     }
 }
 
@@ -397,14 +406,14 @@ fn write(first: bool, name: &str, field: Written, values: &mut Vec<Field>, text:
         Written::Value(Expr::Const(it)) => encode::value(&it, text),
         Written::Value(Expr::Text(it)) => encode::string(&it, text),
         Written::Value(it) => {
-            let value = Output::from(it);
+            let value = Operand::from(it);
             // Halves of an amount are known to be strings: their quotation marks belong to the texts around them.
             let behind = match value {
-                Output::AmountOf(_) | Output::CurrencyOf(_) => b"\"".to_vec(),
-                Output::Slot(_) | Output::Computed(_) => Vec::new(),
+                Operand::AmountOf(_) | Operand::CurrencyOf(_) => b"\"".to_vec(),
+                Operand::Slot(_) | Operand::Computed(_) => Vec::new(),
             };
             text.extend_from_slice(&behind);
-            values.push(Field { lead: std::mem::replace(text, behind), value });
+            values.push(Field { lead: std::mem::replace(text, behind)[..].into(), value });
         }
         Written::Object(fields) => {
             text.push(b'{');
@@ -416,16 +425,16 @@ fn write(first: bool, name: &str, field: Written, values: &mut Vec<Field>, text:
     }
 }
 
-impl From<Expr> for Output {
+impl From<Expr> for Operand {
     fn from(expr: Expr) -> Self {
         match &expr {
             Expr::Slot(slot) => Self::Slot(*slot),
             Expr::Call(function, arguments) => match (function, &arguments[..]) {
                 (Function::AmountOf, [Expr::Slot(slot)]) => Self::AmountOf(*slot),
                 (Function::CurrencyOf, [Expr::Slot(slot)]) => Self::CurrencyOf(*slot),
-                _ => Self::Computed(expr),
+                _ => Self::Computed(Box::new(expr)),
             },
-            _ => Self::Computed(expr),
+            _ => Self::Computed(Box::new(expr)),
         }
     }
 }

@@ -13,9 +13,9 @@ use super::passage::{Broken, Passage};
 use super::ports::{Clock, StoreError, Stores, TaskStores};
 use super::repartition::handover::HandedOver;
 use super::status::{Change, Report};
-use crate::engine::pack;
 use crate::engine::plan::{Operator, Plan};
 use crate::engine::record::{Millis, Offset, RecordRef, TopicId, TopicPartition};
+use crate::engine::repartition::pack;
 use crate::engine::task::effects::Effects;
 use crate::engine::task::{Tally, Task};
 

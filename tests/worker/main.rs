@@ -11,8 +11,8 @@ use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::partition::Content;
 use goyt::engine::expr::{Arithmetic, Comparison, Expr, Otherwise};
 use goyt::engine::plan::{
-    Aggregate, Binding, Decode, Emit, EventPlan, Fold, Late, Layout, Operator, Plan, Role, Step, StoreKind, StorePlan, Subtopology, Topic,
-    Written,
+    Aggregate, Binding, Decode, Emit, EventPlan, Fold, Late, Layout, Operand, Operator, Plan, Role, Step, StoreKind, StorePlan,
+    Subtopology, Topic, Written,
 };
 use goyt::engine::record::TopicId;
 use goyt::engine::schema::{Kind, ObjectSchema, Property};
@@ -70,9 +70,9 @@ fn counting() -> Arc<Plan> {
         slots: 3,
         stores: vec![store("dedup", 4, StoreKind::Dedup { window_ms: 86_400_000 }, vec![Type::Uuid], vec![("seen".into(), Type::Time)])],
         steps: vec![
-            step("dedup", Operator::Dedup { store: 0, by: vec![Expr::Slot(0)], window_ms: 86_400_000, late: Late::Reject }),
+            step("dedup", Operator::Dedup { store: 0, by: vec![Operand::Slot(0)], window_ms: 86_400_000, late: Late::Reject }),
             step("positive", Operator::Require { that: positive.into(), otherwise: Otherwise::Reject("NEGATIVE".into()) }),
-            step("by-k", Operator::Key { by: vec![Expr::Slot(1)], to: TopicId(3), layout: layout.clone() }),
+            step("by-k", Operator::Key { by: vec![Operand::Slot(1)], to: TopicId(3), layout: layout.clone() }),
         ],
         fingerprint: "1".into(),
     };
@@ -89,7 +89,7 @@ fn counting() -> Arc<Plan> {
                 "sums",
                 Operator::Aggregate(Aggregate {
                     store: 0,
-                    by: vec![Expr::Slot(0)],
+                    by: vec![Operand::Slot(0)],
                     fold: Fold { init: vec![bind(2, Expr::Const(Value::Int(0)))], update: vec![bind(3, add(2, 1))], state: vec![2] },
                     each: None,
                 }),

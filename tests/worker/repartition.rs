@@ -7,9 +7,9 @@ use goyt::adapters::memory::cluster::Cluster;
 use goyt::adapters::memory::driver::TopologyDriver;
 use goyt::adapters::memory::network::{Fate, Network, Request};
 use goyt::adapters::memory::partition::Content;
-use goyt::engine::pack::{self, Pack};
 use goyt::engine::plan::{Decode, Plan};
 use goyt::engine::record::TopicId;
+use goyt::engine::repartition::pack::{self, Pack};
 use goyt::runtime::open_task::State;
 use goyt::runtime::status::Change;
 
@@ -180,9 +180,11 @@ fn send_pack(driver: &TopologyDriver, records: &[(&[u8], &[u8])]) {
 
 /// The value of a repartition record of [`counting`].
 fn repartition_value(id: u8, k: &str, n: u8) -> Vec<u8> {
-    let mut value = vec![1, 0, 0, 0, 7];
-    value.extend([&[0; 15][..], &[id]].concat());
-    value.extend([&[0, 20][..], b"2026-01-01T00:00:00Z", &[0, u8::try_from(k.len()).unwrap()], k.as_bytes(), &[2 * n]].concat());
+    let timestamp = "2026-01-01T00:00:00Z";
+    let mut value = vec![2, 7, 0, 0, 0];
+    value.extend([&[id][..], &[0; 15]].concat());
+    value.extend([&[0; 8][..], &[0; 4], &[timestamp.len() as u8, 0x80], timestamp.as_bytes()].concat());
+    value.extend([&[u8::try_from(k.len()).unwrap()][..], k.as_bytes(), &[2 * n]].concat());
     value
 }
 

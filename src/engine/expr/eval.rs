@@ -11,25 +11,39 @@ use crate::engine::value::{Currency, Money, Texts, Value};
 ///
 /// # Errors
 /// What the topology's `else` decides about.
-#[inline]
 pub fn eval<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Fault> {
-    match expr {
-        // Most are there already.
-        Expr::Slot(slot) => Ok(*slot_value(*slot, slots)),
-        Expr::Const(it) => Ok(*it),
-        Expr::Text(it) => Ok(Value::Str(it)),
-        _ => computed(expr, slots, texts),
-    }
+    let mut value = Value::Null;
+    compute(expr, slots, texts, &mut value).map(|()| value)
 }
 
-fn computed<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Fault> {
+/// The same, right into its place: values are large, and are not to be moved from hand to hand.
+///
+/// # Errors
+/// What the topology's `else` decides about.
+pub fn compute<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts, into: &mut Value<'v>) -> Result<(), Fault> {
+    *into = match expr {
+        Expr::Slot(slot) => *slot_value(*slot, slots),
+        Expr::Const(it) => *it,
+        Expr::Text(it) => Value::Str(it),
+        Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Equal(..) | Expr::Compare(..) => Value::Bool(truth(expr, slots, texts)?),
+        Expr::Neg(it) => negated(find(it, slots, texts, &mut Value::Null)?)?,
+        Expr::Arithmetic(how, a, b) => {
+            let (mut of_a, mut of_b) = (Value::Null, Value::Null);
+            return arithmetic(*how, find(a, slots, texts, &mut of_a)?, find(b, slots, texts, &mut of_b)?, into);
+        }
+        Expr::If(condition, yes, no) => return compute(if truth(condition, slots, texts)? { yes } else { no }, slots, texts, into),
+        Expr::Call(function, arguments) => call(*function, arguments, slots, texts)?,
+    };
+    Ok(())
+}
+
+/// The value of an expression: most are there already, others are computed into `room`.
+#[inline]
+fn find<'e, 'v>(expr: &'v Expr, slots: &'e [Value<'v>], texts: &'v Texts, room: &'e mut Value<'v>) -> Result<&'e Value<'v>, Fault> {
     match expr {
-        Expr::Const(_) | Expr::Text(_) | Expr::Slot(_) => eval(expr, slots, texts),
-        Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Equal(..) | Expr::Compare(..) => truth(expr, slots, texts).map(Value::Bool),
-        Expr::Neg(it) => negated(&eval(it, slots, texts)?),
-        Expr::Arithmetic(how, a, b) => arithmetic(*how, &eval(a, slots, texts)?, &eval(b, slots, texts)?),
-        Expr::If(condition, yes, no) => eval(if truth(condition, slots, texts)? { yes } else { no }, slots, texts),
-        Expr::Call(function, arguments) => call(*function, arguments, slots, texts),
+        Expr::Slot(slot) => Ok(slot_value(*slot, slots)),
+        Expr::Const(it) => Ok(it),
+        _ => compute(expr, slots, texts, room).map(|()| &*room),
     }
 }
 
@@ -42,9 +56,13 @@ pub fn truth<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Resul
         Expr::Not(it) => !truth(it, slots, texts)?,
         Expr::And(a, b) => truth(a, slots, texts)? && truth(b, slots, texts)?,
         Expr::Or(a, b) => truth(a, slots, texts)? || truth(b, slots, texts)?,
-        Expr::Equal(a, b) => equal(&eval(a, slots, texts)?, &eval(b, slots, texts)?),
+        Expr::Equal(a, b) => {
+            let (mut of_a, mut of_b) = (Value::Null, Value::Null);
+            equal(find(a, slots, texts, &mut of_a)?, find(b, slots, texts, &mut of_b)?)
+        }
         Expr::Compare(how, a, b) => {
-            let order = order(&eval(a, slots, texts)?, &eval(b, slots, texts)?)?;
+            let (mut of_a, mut of_b) = (Value::Null, Value::Null);
+            let order = order(find(a, slots, texts, &mut of_a)?, find(b, slots, texts, &mut of_b)?)?;
             match how {
                 Comparison::Less => order == Ordering::Less,
                 Comparison::LessOrEqual => order != Ordering::Greater,
@@ -100,32 +118,35 @@ fn order(a: &Value<'_>, b: &Value<'_>) -> Result<Ordering, Fault> {
     })
 }
 
-fn arithmetic(how: Arithmetic, a: &Value<'_>, b: &Value<'_>) -> Result<Value<'static>, Fault> {
+#[inline]
+fn arithmetic(how: Arithmetic, a: &Value<'_>, b: &Value<'_>, into: &mut Value<'_>) -> Result<(), Fault> {
     let decimals = |a, b| match how {
         Arithmetic::Add => decimal::add(a, b),
         Arithmetic::Subtract => decimal::subtract(a, b),
         Arithmetic::Multiply => decimal::multiply(a, b),
     };
-    let money = |money: Money, by| Ok(Value::Money(Money { amount: decimal::multiply(money.amount, by)?, currency: money.currency }));
-    match (a, b) {
+    let times =
+        |money: Money, by| Ok::<_, Fault>(Value::Money(Money { amount: decimal::multiply(money.amount, by)?, currency: money.currency }));
+    *into = match (a, b) {
         (Value::Int(a), Value::Int(b)) => match how {
             Arithmetic::Add => a.checked_add(*b),
             Arithmetic::Subtract => a.checked_sub(*b),
             Arithmetic::Multiply => a.checked_mul(*b),
         }
         .map(Value::Int)
-        .ok_or(Fault::Overflow),
-        (Value::Decimal(a), Value::Decimal(b)) => decimals(*a, *b).map(Value::Decimal),
-        (Value::Decimal(a), Value::Int(b)) => decimals(*a, (*b).into()).map(Value::Decimal),
-        (Value::Int(a), Value::Decimal(b)) => decimals((*a).into(), *b).map(Value::Decimal),
+        .ok_or(Fault::Overflow)?,
+        (Value::Decimal(a), Value::Decimal(b)) => Value::Decimal(decimals(*a, *b)?),
+        (Value::Decimal(a), Value::Int(b)) => Value::Decimal(decimals(*a, (*b).into())?),
+        (Value::Int(a), Value::Decimal(b)) => Value::Decimal(decimals((*a).into(), *b)?),
         (Value::Money(a), Value::Money(b)) if how != Arithmetic::Multiply => {
             same_currency(*a, *b)?;
-            Ok(Value::Money(Money { amount: decimals(a.amount, b.amount)?, currency: a.currency }))
+            Value::Money(Money { amount: decimals(a.amount, b.amount)?, currency: a.currency })
         }
-        (Value::Money(a), Value::Decimal(b)) | (Value::Decimal(b), Value::Money(a)) if how == Arithmetic::Multiply => money(*a, *b),
-        (Value::Money(a), Value::Int(b)) | (Value::Int(b), Value::Money(a)) if how == Arithmetic::Multiply => money(*a, (*b).into()),
-        _ => Err(Fault::Type("arithmetic")),
-    }
+        (Value::Money(a), Value::Decimal(b)) | (Value::Decimal(b), Value::Money(a)) if how == Arithmetic::Multiply => times(*a, *b)?,
+        (Value::Money(a), Value::Int(b)) | (Value::Int(b), Value::Money(a)) if how == Arithmetic::Multiply => times(*a, (*b).into())?,
+        _ => return Err(Fault::Type("arithmetic")),
+    };
+    Ok(())
 }
 
 fn same_currency(a: Money, b: Money) -> Result<(), Fault> {

@@ -1,25 +1,24 @@
 //! Writes JSON: strings with their escapes, values as the contract has them.
 
-use std::io::Write as _;
-
 use super::reader::plain;
+use crate::engine::pen::Put;
 use crate::engine::value::Value;
-use crate::engine::{bytes, decimal, digits};
+use crate::engine::{decimal, digits};
 
 /// Appends a JSON string.
-pub fn string(text: &str, into: &mut Vec<u8>) {
+pub fn string(text: &str, into: &mut impl Put) {
     into.push(b'"');
     inner(text, into);
     into.push(b'"');
 }
 
 /// Appends what stands between the quotation marks of a JSON string.
-pub fn inner(text: &str, into: &mut Vec<u8>) {
+pub fn inner(text: &str, into: &mut impl Put) {
     if plain(text.as_bytes()) == text.len() {
-        return bytes::append(text.as_bytes(), into);
+        return into.append(text.as_bytes());
     }
     let quoted = serde_json::Value::from(text).to_string();
-    into.extend_from_slice(quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or_default().as_bytes());
+    into.append(quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or_default().as_bytes());
 }
 
 /// A field's name, with the colon behind it and, unless it is the first one, the comma before it, as compact JSON has them.
@@ -29,14 +28,14 @@ pub fn lead(first: bool, name: &str) -> String {
 }
 
 /// Appends a value: integers and booleans bare, all else as strings (amounts are never JSON numbers), lists as they were.
-pub fn value(value: &Value<'_>, into: &mut Vec<u8>) {
+pub fn value(value: &Value<'_>, into: &mut impl Put) {
     match value {
-        Value::Null => into.extend_from_slice(b"null"),
-        Value::Bool(true) => into.extend_from_slice(b"true"),
-        Value::Bool(false) => into.extend_from_slice(b"false"),
+        Value::Null => into.append(b"null"),
+        Value::Bool(true) => into.append(b"true"),
+        Value::Bool(false) => into.append(b"false"),
         Value::Int(it) => integer(*it, into),
         Value::Str(it) => string(it, into),
-        Value::Json(it) => into.extend_from_slice(it.as_bytes()),
+        Value::Json(it) => into.append(it.as_bytes()),
         Value::Decimal(_) | Value::Money(_) | Value::Time(_) | Value::Uuid(_) => {
             into.push(b'"');
             text(value, into);
@@ -46,17 +45,17 @@ pub fn value(value: &Value<'_>, into: &mut Vec<u8>) {
 }
 
 /// Appends a value as plain text, as record keys have it: `789`, `kc-1`, `1000.00`.
-pub fn text(value: &Value<'_>, into: &mut Vec<u8>) {
+pub fn text(value: &Value<'_>, into: &mut impl Put) {
     match value {
         Value::Null => {}
-        Value::Bool(it) => into.extend_from_slice(if *it { b"true" } else { b"false" }),
+        Value::Bool(it) => into.append(if *it { b"true" } else { b"false" }),
         Value::Int(it) => integer(*it, into),
-        Value::Str(it) | Value::Json(it) => bytes::append(it.as_bytes(), into),
+        Value::Str(it) | Value::Json(it) => into.append(it.as_bytes()),
         Value::Decimal(it) => decimal::write(*it, into),
         Value::Money(it) => {
             decimal::write(decimal::amount_of(*it), into);
             into.push(b' ');
-            into.extend_from_slice(&it.currency.0);
+            into.append(&it.currency.0);
         }
         Value::Time(micros) => time(*micros, into),
         Value::Uuid(it) => uuid(*it, into),
@@ -64,14 +63,13 @@ pub fn text(value: &Value<'_>, into: &mut Vec<u8>) {
 }
 
 /// Appends a UUID in lower case, with hyphens.
-pub fn uuid(it: u128, into: &mut Vec<u8>) {
+#[inline]
+pub fn uuid(it: u128, into: &mut impl Put) {
     let mut text = [b'-'; 36];
     for (byte, at) in it.to_be_bytes().into_iter().zip(UUID_BYTES) {
-        if let Some([high, low]) = text.get_mut(at..at + 2) {
-            [*high, *low] = HEX[usize::from(byte)];
-        }
+        [text[at], text[at + 1]] = HEX[usize::from(byte)];
     }
-    into.extend_from_slice(&text);
+    into.put(text, text.len());
 }
 
 /// Where the two digits of each byte of a UUID stand.
@@ -89,17 +87,16 @@ static HEX: [[u8; 2]; 256] = {
 
 /// Appends an integer.
 #[inline]
-pub fn integer(it: i64, into: &mut Vec<u8>) {
+pub fn integer(it: i64, into: &mut impl Put) {
     if it < 0 {
         into.push(b'-');
     }
     digits::write(it.unsigned_abs(), into);
 }
 
-fn time(micros: i64, into: &mut Vec<u8>) {
+fn time(micros: i64, into: &mut impl Put) {
     if let Ok(instant) = jiff::Timestamp::from_microsecond(micros) {
-        // Writing into memory cannot fail.
-        drop(write!(into, "{instant}"));
+        into.append(instant.to_string().as_bytes());
     }
 }
 

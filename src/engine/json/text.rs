@@ -1,7 +1,8 @@
 //! Text that goes from an event into those derived from it: looked at once, written several times.
 
 use super::encode;
-use crate::engine::bytes::{self, each};
+use crate::engine::bytes::each;
+use crate::engine::pen::Put;
 
 /// The text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,9 +34,9 @@ impl<'r> Text<'r> {
 
     /// Appends what stands between the quotation marks of a JSON string.
     #[inline]
-    pub fn write(&self, into: &mut Vec<u8>) {
+    pub fn write(&self, into: &mut impl Put) {
         match self {
-            Self::Plain(it) => bytes::append(it, into),
+            Self::Plain(it) => into.append(it),
             Self::Other(it) => encode::inner(it, into),
         }
     }

@@ -3,8 +3,7 @@
 //! Whether an id counts as seen is told by its time alone, so that it does not matter when expired ids are swept away.
 
 use super::{Flow, Halt, Next, Scratch, Way, too_old};
-use crate::engine::expr::Expr;
-use crate::engine::plan::{Late, Step};
+use crate::engine::plan::{Late, Operand, Step};
 use crate::engine::record::Millis;
 use crate::engine::state::{Key, StoreError, dedup_keys, dedup_pages};
 
@@ -12,7 +11,7 @@ pub(super) fn run<'r>(
     flow: &mut Flow<'_, 'r>,
     step: &Step,
     store: usize,
-    by: &'r [Expr],
+    by: &'r [Operand],
     window_ms: i64,
     late: Late,
 ) -> Result<Next, Halt> {

@@ -1,35 +1,25 @@
 //! `emit`: writes a derived event: the envelope, which is the engine's, around the fields of the step. What is the same in each event was
 //! encoded when the topology was read.
 
+use super::operand::Values;
 use super::{Flow, Halt, Next, halt};
-use crate::engine::expr::{Fault, Slot, eval};
-use crate::engine::json::encode;
-use crate::engine::plan::{Emit, Field, Output, Step};
-use crate::engine::value::{Money, Texts, Value};
-use crate::engine::{bytes, decimal, event_id};
+use crate::engine::event_id;
+use crate::engine::expr::Fault;
+use crate::engine::json::{Text, encode};
+use crate::engine::pen::Pen;
+use crate::engine::plan::{Emit, Step};
 
 pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> Result<Next, Halt> {
     let mark = flow.effects.mark();
-    let (slots, texts) = (&*flow.slots, flow.texts);
-    let mut fault = None;
-    let mut output = flow.effects.output();
-    if let Some(key) = &emit.key {
-        match eval::eval(key, slots, texts) {
-            Ok(Value::Null) => {}
-            Ok(key) => output.key(|it| encode::text(&key, it)),
-            Err(found) => fault = Some(found),
-        }
-    }
     let id = event_id::derived(emit.namespace, flow.envelope.event_id, flow.place);
-    output.value(|it| {
-        it.extend_from_slice(&emit.head);
-        encode::uuid(id, it);
-        if let Err(found) = fields(&emit.value, slots, texts, it) {
+    let (values, timestamp) = (Values { slots: flow.slots, texts: flow.texts }, &flow.envelope.timestamp);
+    let mut output = flow.effects.output();
+    let mut fault = None;
+    output.write(|it| {
+        write(emit, id, timestamp, values, it).unwrap_or_else(|found| {
             fault = Some(found);
-        }
-        bytes::append(&emit.middle, it);
-        flow.envelope.timestamp.write(it);
-        it.extend_from_slice(&emit.tail);
+            None
+        })
     });
     for (name, value) in flow.record.headers {
         output.header(name, *value);
@@ -44,23 +34,22 @@ pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> R
     }
 }
 
-fn fields<'r>(fields: &'r [Field], slots: &[Value<'r>], texts: &'r Texts, into: &mut Vec<u8>) -> Result<(), Fault> {
-    for field in fields {
-        bytes::append(&field.lead, into);
-        match &field.value {
-            Output::Slot(slot) => match eval::slot_value(*slot, slots) {
-                Value::Int(it) => encode::integer(*it, into),
-                other => encode::value(other, into),
-            },
-            Output::AmountOf(slot) => decimal::write(decimal::amount_of(money(*slot, slots, ".amount")?), into),
-            Output::CurrencyOf(slot) => bytes::append(money(*slot, slots, ".currency")?.currency.as_str().as_bytes(), into),
-            Output::Computed(expr) => encode::value(&eval::eval(expr, slots, texts)?, into),
-        }
+/// Writes the record's key and, behind it, the event; where the key ends, if there is one. Kept apart: who calls it does so in a loop, for which
+/// all of this would be made ready beforehand.
+#[inline(never)]
+fn write<'r>(emit: &'r Emit, id: u128, timestamp: &Text<'r>, values: Values<'_, 'r>, into: &mut Pen<'_>) -> Result<Option<usize>, Fault> {
+    let key_end = match &emit.key {
+        Some(key) => values.text(key, into)?.then(|| into.position()),
+        None => None,
+    };
+    emit.head.write(into);
+    encode::uuid(id, into);
+    for field in &emit.value {
+        field.lead.write(into);
+        values.json(&field.value, into)?;
     }
-    Ok(())
-}
-
-#[inline]
-fn money(slot: Slot, slots: &[Value<'_>], part: &'static str) -> Result<Money, Fault> {
-    eval::money(eval::slot_value(slot, slots), part)
+    emit.middle.write(into);
+    timestamp.write(into);
+    emit.tail.write(into);
+    Ok(key_end)
 }

@@ -8,15 +8,15 @@ mod emit;
 mod filter;
 mod key;
 mod let_;
+mod operand;
 mod require;
 mod split;
 mod unique;
 
-use crate::engine::codec;
 use crate::engine::expr::{Expr, Fault, Otherwise, eval};
 use crate::engine::failure::{Failure, code};
 use crate::engine::json::Envelope;
-use crate::engine::plan::{Binding, Operator, Step, Subtopology};
+use crate::engine::plan::{Binding, Operand, Operator, Step, Subtopology};
 use crate::engine::record::{Millis, RecordRef};
 use crate::engine::state::overlay::{Overlay, Place};
 use crate::engine::state::page_index::PageIndex;
@@ -25,7 +25,7 @@ use crate::engine::state::{Committed, Key, StoreError};
 use crate::engine::task::effects::Effects;
 use crate::engine::value::{Texts, Value};
 
-pub use key::read as read_repartition;
+use operand::Values;
 
 /// A record on its way through the steps.
 pub struct Flow<'t, 'r> {
@@ -175,10 +175,12 @@ impl<'r> Flow<'_, 'r> {
 
     /// Computes a binding into its slot.
     fn bind(&mut self, step: &Step, binding: &'r Binding) -> Result<(), Halt> {
-        let value = match eval::eval(&binding.value, self.slots, self.texts) {
-            Ok(value) => value,
-            Err(fault) => return Err(halt(step, &fault, binding.otherwise.as_ref())),
-        };
+        let mut value = Value::Null;
+        if let Expr::Slot(slot) = &binding.value {
+            value = *eval::slot_value(*slot, self.slots);
+        } else if let Err(fault) = eval::compute(&binding.value, self.slots, self.texts, &mut value) {
+            return Err(halt(step, &fault, binding.otherwise.as_ref()));
+        }
         if let Some(slot) = self.slots.get_mut(usize::from(binding.into)) {
             *slot = value;
         }
@@ -186,7 +188,7 @@ impl<'r> Flow<'_, 'r> {
     }
 
     /// Writes the key of parts into the scratch memory, behind `begin`.
-    fn state_key(&mut self, step: &Step, by: &'r [Expr], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
+    fn state_key(&mut self, step: &Step, by: &'r [Operand], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
         append_key(self.slots, self.texts, step, by, &mut self.scratch.key)?;
@@ -209,12 +211,9 @@ impl<'r> Flow<'_, 'r> {
 }
 
 /// Appends the parts of a key.
-fn append_key<'r>(slots: &[Value<'r>], texts: &'r Texts, step: &Step, by: &'r [Expr], into: &mut Vec<u8>) -> Result<(), Halt> {
-    for part in by {
-        let part = eval::eval(part, slots, texts).map_err(|it| halt(step, &it, None))?;
-        codec::write_key(&part, into);
-    }
-    Ok(())
+fn append_key<'r>(slots: &[Value<'r>], texts: &'r Texts, step: &Step, by: &'r [Operand], into: &mut Vec<u8>) -> Result<(), Halt> {
+    let values = Values { slots, texts };
+    by.iter().try_for_each(|part| values.key(part, into)).map_err(|it| halt(step, &it, None))
 }
 
 /// What a fault of an expression makes of the record.

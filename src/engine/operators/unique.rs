@@ -1,10 +1,9 @@
 //! `unique`: goes on only with ids never seen, for ever.
 
 use super::{Flow, Halt, Next, Way};
-use crate::engine::expr::Expr;
-use crate::engine::plan::Step;
+use crate::engine::plan::{Operand, Step};
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, store: usize, by: &'r [Expr]) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, store: usize, by: &'r [Operand]) -> Result<Next, Halt> {
     flow.state_key(step, by, |_| {})?;
     if flow.read_state(store)? {
         return Ok(Next::End(Way::Duplicate));

@@ -1,7 +1,7 @@
 //! What a plan says of state: its stores, and the folds that change them.
 
-use super::Binding;
-use crate::engine::expr::{Expr, Slot};
+use super::{Binding, Operand};
+use crate::engine::expr::Slot;
 use crate::engine::record::TopicId;
 use crate::engine::value::Type;
 
@@ -53,7 +53,7 @@ pub struct Aggregate {
     /// Index into the subtopology's stores.
     pub store: usize,
     /// The key.
-    pub by: Vec<Expr>,
+    pub by: Vec<Operand>,
     /// What becomes of its state.
     pub fold: Fold,
     /// A part of the entry: there is one for each value of a second key.
@@ -64,7 +64,7 @@ pub struct Aggregate {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Each {
     /// The second key.
-    pub by: Vec<Expr>,
+    pub by: Vec<Operand>,
     /// What becomes of its state.
     pub fold: Fold,
 }

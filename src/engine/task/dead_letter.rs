@@ -58,12 +58,7 @@ pub fn write(
     let mut letter = effects.output();
     let without = refusal.map_or(Without::Nothing, |it| it.without);
     let carried = without != Without::All;
-    if let Some(key) = record.key.filter(|_| carried) {
-        letter.key(|it| it.extend_from_slice(key));
-    }
-    if let Some(value) = record.value.filter(|_| without == Without::Nothing) {
-        letter.value(|it| it.extend_from_slice(value));
-    }
+    letter.copy(record.key.filter(|_| carried), record.value.filter(|_| without == Without::Nothing));
     for (name, value) in record.headers.iter().filter(|_| carried) {
         letter.header(name, *value);
     }

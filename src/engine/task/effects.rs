@@ -1,11 +1,12 @@
 //! Effects: what records do, gathered until it can be sent: outputs and dead letters, in one arena, without an allocation each.
 
+use crate::engine::pen::{Arena, Pen, Put as _};
 use crate::engine::record::{Millis, Offset, TopicId, TopicPartition};
 
 /// What was done and has not been sent.
 #[derive(Debug, Default)]
 pub struct Effects {
-    bytes: Vec<u8>,
+    bytes: Arena,
     outputs: Vec<Output>,
     headers: Vec<(Span, Option<Span>)>,
     /// Of `bytes` and `outputs`: how many there were lately.
@@ -26,11 +27,20 @@ struct Span(usize, usize);
 struct Output {
     topic: TopicId,
     partition: Option<i32>,
-    key: Option<Span>,
-    value: Option<Span>,
+    bytes: KeyAndValue,
     timestamp: Millis,
     headers: (usize, usize),
     cause: (TopicPartition, Offset),
+}
+
+/// Where a key stands in the arena and, right behind it, a value; and which of them there are.
+#[derive(Debug, Clone, Copy, Default)]
+struct KeyAndValue {
+    start: usize,
+    key_end: usize,
+    end: usize,
+    has_key: bool,
+    has_value: bool,
 }
 
 /// A point to which [`Effects`] can be taken back.
@@ -58,11 +68,10 @@ pub struct OutputRef<'e> {
     pub cause: (TopicPartition, Offset),
 }
 
-/// Writes one output into the arena, part after part.
+/// Writes one output into the arena: key and value first, then its headers.
 pub struct OutputWriter<'e> {
     effects: &'e mut Effects,
-    key: Option<Span>,
-    value: Option<Span>,
+    bytes: KeyAndValue,
     first_header: usize,
 }
 
@@ -103,26 +112,22 @@ impl Effects {
         let lately = |before: usize, now: usize| now.max(before - before / FORGOTTEN_PART);
         self.lately = (lately(self.lately.0, self.bytes.len()), lately(self.lately.1, self.outputs.len()));
         self.take_back(Mark { bytes: 0, outputs: 0, headers: 0 });
-        give_back(&mut self.bytes, self.lately.0.max(KEPT_BYTES));
+        self.bytes.give_back(self.lately.0.max(KEPT_BYTES));
         give_back(&mut self.outputs, self.lately.1.max(KEPT_OUTPUTS));
     }
 
     /// Begins an output.
+    #[inline]
     pub fn output(&mut self) -> OutputWriter<'_> {
         let first_header = self.headers.len();
-        OutputWriter { effects: self, key: None, value: None, first_header }
+        OutputWriter { effects: self, bytes: KeyAndValue::default(), first_header }
     }
 
     /// Adds the output at an index of others once more; `anew`: with this timestamp and cause.
     pub fn repeat(&mut self, others: &Self, index: usize, anew: Option<(Millis, (TopicPartition, Offset))>) {
         let Some(it) = others.get(index) else { return };
         let mut output = self.output();
-        if let Some(key) = it.key {
-            output.key(|bytes| bytes.extend_from_slice(key));
-        }
-        if let Some(value) = it.value {
-            output.value(|bytes| bytes.extend_from_slice(value));
-        }
+        output.copy(it.key, it.value);
         others.headers(index).for_each(|(name, value)| output.header(name, value));
         let (timestamp, cause) = anew.unwrap_or((it.timestamp, it.cause));
         output.send(it.topic, it.partition, timestamp, cause);
@@ -134,20 +139,22 @@ impl Effects {
     }
 
     /// The output at an index.
+    #[inline]
     #[must_use]
     pub fn get(&self, index: usize) -> Option<OutputRef<'_>> {
         let it = self.outputs.get(index)?;
         Some(OutputRef {
             topic: it.topic,
             partition: it.partition,
-            key: it.key.map(|it| self.span(it)),
-            value: it.value.map(|it| self.span(it)),
+            key: it.bytes.has_key.then(|| self.span(Span(it.bytes.start, it.bytes.key_end))),
+            value: it.bytes.has_value.then(|| self.span(Span(it.bytes.key_end, it.bytes.end))),
             timestamp: it.timestamp,
             cause: it.cause,
         })
     }
 
     /// The headers of the output at an index, in order.
+    #[inline]
     pub fn headers(&self, index: usize) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         let (start, end) = self.outputs.get(index).map_or((0, 0), |it| it.headers);
         self.headers.get(start..end).unwrap_or_default().iter().map(|(name, value)| {
@@ -156,6 +163,7 @@ impl Effects {
         })
     }
 
+    #[inline]
     fn span(&self, Span(start, end): Span) -> &[u8] {
         self.bytes.get(start..end).unwrap_or_default()
     }
@@ -169,32 +177,43 @@ fn give_back<T>(from: &mut Vec<T>, wanted: usize) {
 }
 
 impl OutputWriter<'_> {
-    /// Writes the key.
-    pub fn key(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.key = Some(self.part(write));
+    /// Writes the key, and the value behind it; `write` gives where the key ends, `None` when there is none.
+    #[inline]
+    pub fn write(&mut self, mut write: impl FnMut(&mut Pen<'_>) -> Option<usize>) {
+        let (start, mut key) = (self.effects.bytes.len(), None);
+        self.effects.bytes.write(|it| key = write(it));
+        let key_end = start + key.unwrap_or(0);
+        self.bytes = KeyAndValue { start, key_end, end: self.effects.bytes.len(), has_key: key.is_some(), has_value: true };
     }
 
-    /// Writes the value.
-    pub fn value(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.value = Some(self.part(write));
+    /// Copies key and value.
+    pub fn copy(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+        self.write(|it| {
+            it.append(key.unwrap_or_default());
+            let key_end = it.position();
+            it.append(value.unwrap_or_default());
+            key.map(|_| key_end)
+        });
+        self.bytes.has_value = value.is_some();
     }
 
     /// Adds a header.
     pub fn header(&mut self, name: &str, value: Option<&[u8]>) {
-        let name = self.part(|it| it.extend_from_slice(name.as_bytes()));
-        let value = value.map(|value| self.part(|it| it.extend_from_slice(value)));
+        let name = self.part(|it| it.append(name.as_bytes()));
+        let value = value.map(|value| self.part(|it| it.append(value)));
         self.effects.headers.push((name, value));
     }
 
     /// Ends the output.
+    #[inline]
     pub fn send(self, topic: TopicId, partition: Option<i32>, timestamp: Millis, cause: (TopicPartition, Offset)) {
         let headers = (self.first_header, self.effects.headers.len());
-        self.effects.outputs.push(Output { topic, partition, key: self.key, value: self.value, timestamp, headers, cause });
+        self.effects.outputs.push(Output { topic, partition, bytes: self.bytes, timestamp, headers, cause });
     }
 
-    fn part(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+    fn part(&mut self, write: impl FnMut(&mut Pen<'_>)) -> Span {
         let start = self.effects.bytes.len();
-        write(&mut self.effects.bytes);
+        self.effects.bytes.write(write);
         Span(start, self.effects.bytes.len())
     }
 }
@@ -206,7 +225,7 @@ mod tests {
 
     fn send(effects: &mut Effects, bytes: usize) {
         let mut output = effects.output();
-        output.value(|it| it.resize(it.len() + bytes, 0));
+        output.copy(None, Some(&vec![0; bytes]));
         output.send(TopicId(0), None, 0, (TopicPartition { topic: TopicId(1), partition: 0 }, 0));
     }
 

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use crate::engine::failure::Failure;
 use crate::engine::json::Envelope;
 use crate::engine::json::decode::{self, Decoded};
-use crate::engine::operators::{self, Flow, Halt, Probe, Scratch, Stop, Way, read_repartition};
+use crate::engine::operators::{self, Flow, Halt, Probe, Scratch, Stop, Way};
 use crate::engine::plan::{Decode, StoreKind, Subtopology};
 use crate::engine::record::{Millis, Offset, RecordRef};
+use crate::engine::repartition;
 use crate::engine::state::overlay::Overlay;
 use crate::engine::state::page_index::PageIndex;
 use crate::engine::state::seen::Seen;
@@ -192,7 +193,7 @@ impl Task {
                 }
             },
             Decode::Repartition(layout) => {
-                let (envelope, place) = read_repartition(record.value, layout, &mut slots)
+                let (envelope, place) = repartition::read(record.value, layout, &mut slots)
                     .map_err(|message| Halt::Stop(Stop::Step { step: plan.name.clone(), message }))?;
                 (0, envelope, place)
             }

@@ -55,8 +55,7 @@ mod tests {
 
     fn write_one(effects: &mut Effects, key: &str) {
         let mut output = effects.output();
-        output.key(|it| it.extend_from_slice(key.as_bytes()));
-        output.value(|it| it.extend_from_slice(b"value"));
+        output.copy(Some(key.as_bytes()), Some(b"value"));
         output.header("trace", Some(b"abc"));
         output.send(TopicId(1), Some(2), 1, (SOURCE, 0));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::expr::condition::{Comparison, Condition};
 use crate::engine::expr::{Expr, Slot};
-use crate::engine::plan::{Binding, Fold, Operator, Output, Step, When};
+use crate::engine::plan::{Binding, Fold, Operand, Operator, Step, When};
 
 /// The slots that steps read, those behind a `key` left out.
 pub fn read(steps: &[Step]) -> BTreeSet<Slot> {
@@ -76,10 +76,10 @@ fn slots(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot, bool), store: 
                 bindings(&mut leg.fields, slot);
             }
         }
-        Operator::Key { by, .. } => by.iter_mut().for_each(|it| expr(it, slot)),
+        Operator::Key { by, .. } => by.iter_mut().for_each(|it| operand(it, slot)),
         Operator::Dedup { store: at, by, .. } | Operator::Unique { store: at, by } => {
             store(at);
-            by.iter_mut().for_each(|it| expr(it, slot));
+            by.iter_mut().for_each(|it| operand(it, slot));
         }
         Operator::Allot { store: at, into } => {
             store(at);
@@ -87,16 +87,16 @@ fn slots(operator: &mut Operator, slot: &mut dyn FnMut(&mut Slot, bool), store: 
         }
         Operator::Aggregate(it) => {
             store(&mut it.store);
-            it.by.iter_mut().for_each(|it| expr(it, slot));
+            it.by.iter_mut().for_each(|it| operand(it, slot));
             fold(&mut it.fold, slot);
             if let Some(each) = &mut it.each {
-                each.by.iter_mut().for_each(|it| expr(it, slot));
+                each.by.iter_mut().for_each(|it| operand(it, slot));
                 fold(&mut each.fold, slot);
             }
         }
         Operator::Emit(it) => {
-            it.key.iter_mut().for_each(|it| expr(it, slot));
-            it.value.iter_mut().for_each(|it| output(&mut it.value, slot));
+            it.key.iter_mut().for_each(|it| operand(it, slot));
+            it.value.iter_mut().for_each(|it| operand(&mut it.value, slot));
         }
     }
 }
@@ -114,10 +114,10 @@ fn bindings(bindings: &mut [Binding], slot: &mut dyn FnMut(&mut Slot, bool)) {
     }
 }
 
-fn output(of: &mut Output, slot: &mut dyn FnMut(&mut Slot, bool)) {
+fn operand(of: &mut Operand, slot: &mut dyn FnMut(&mut Slot, bool)) {
     match of {
-        Output::Slot(it) | Output::AmountOf(it) | Output::CurrencyOf(it) => slot(it, false),
-        Output::Computed(it) => expr(it, slot),
+        Operand::Slot(it) | Operand::AmountOf(it) | Operand::CurrencyOf(it) => slot(it, false),
+        Operand::Computed(it) => expr(it, slot),
     }
 }
 

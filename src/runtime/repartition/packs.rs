@@ -2,8 +2,8 @@
 //!
 //! Who reads them sees nothing before the commit, so packs are kept open until then, or until they are full.
 
-use crate::engine::pack::Pack;
 use crate::engine::record::{Offset, TopicId, TopicPartition};
+use crate::engine::repartition::pack::Pack;
 use crate::runtime::ports::{Cause, OutRecord};
 
 /// A pack of several records has no more bytes, some hundred records: what a commit holds back is bounded, and so is what a reader must take
@@ -137,7 +137,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::engine::pack;
+    use crate::engine::repartition::pack;
 
     const INPUT: TopicPartition = TopicPartition { topic: TopicId(0), partition: 0 };
 

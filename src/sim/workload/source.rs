@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json};
 
 use super::event::{self, ENVELOPE, Making};
 use super::{Input, Made, Sample};
-use crate::engine::expr::{Expr, Slot};
-use crate::engine::plan::{Decode, EventPlan, Late, Operator, Plan, Step};
+use crate::engine::expr::Slot;
+use crate::engine::plan::{Decode, EventPlan, Late, Operand, Operator, Plan, Step};
 use crate::engine::record::{HeaderRef, RecordRef, TopicId, TopicPartition};
 use crate::engine::schema::{Kind, ObjectSchema};
 use crate::runtime::operations::trial::{Trial, Verdict};
@@ -173,7 +173,7 @@ fn kept_by(steps: &[Step], schema: &ObjectSchema) -> Option<Vec<String>> {
             },
             _ => continue,
         };
-        let fields: Option<Vec<String>> = by.iter().map(|it| if let Expr::Slot(slot) = it { field(*slot) } else { None }).collect();
+        let fields: Option<Vec<String>> = by.iter().map(|it| if let Operand::Slot(slot) = it { field(*slot) } else { None }).collect();
         if let Some(fields) = fields.filter(|it| !it.iter().any(|it| it == "eventId")) {
             return Some(fields);
         }

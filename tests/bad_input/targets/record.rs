@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use goyt::engine::failure::code;
 use goyt::engine::json::decode::{self, Decoded};
-use goyt::engine::operators::read_repartition;
 use goyt::engine::plan::{Decode, Plan, Role, Subtopology};
 use goyt::engine::record::{RecordRef, TopicPartition};
+use goyt::engine::repartition;
 use goyt::engine::state::{Committed, StoreError};
 use goyt::engine::task::effects::Effects;
 use goyt::engine::task::{Outcome, Task};
@@ -126,17 +126,17 @@ fn agrees(value: &[u8]) {
 fn repartition(plan: &Plan, bytes: &[u8]) {
     let part = &plan.subtopologies[1];
     let Decode::Repartition(layout) = &part.decode else { panic!("the second one reads the repartition topic") };
-    let headed = [&[1], &layout.fingerprint.to_be_bytes()[..], bytes].concat();
+    let headed = [&[2], &layout.fingerprint.to_le_bytes()[..], bytes].concat();
     for bytes in [bytes, &headed] {
         let mut slots = vec![Value::Null; usize::from(part.slots)];
-        let read = read_repartition(Some(bytes), layout, &mut slots);
+        let read = repartition::read(Some(bytes), layout, &mut slots);
         match processed(part, bytes) {
             Ok((outcome, _)) => assert!(read.is_ok() && outcome != Outcome::Dead, "{outcome:?}"),
             Err(message) => assert!(!message.is_empty()),
         }
         if read.is_ok() {
             let longer = [bytes, &[0]].concat();
-            assert!(read_repartition(Some(&longer), layout, &mut slots.clone()).is_err(), "a byte too much was not noticed");
+            assert!(repartition::read(Some(&longer), layout, &mut slots.clone()).is_err(), "a byte too much was not noticed");
         }
     }
 }

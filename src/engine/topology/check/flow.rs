@@ -213,6 +213,6 @@ impl Checking<'_, '_> {
         let parts = self.key_parts(by, &way.scope, way);
         // The topic and the layout are known when the topology is cut.
         let layout = Layout { fields: Vec::new(), fingerprint: 0 };
-        Some(Operator::Key { by: parts.into_iter().map(|it| it.expr).collect(), to: TopicId(0), layout })
+        Some(Operator::Key { by: parts.into_iter().map(|it| it.expr.into()).collect(), to: TopicId(0), layout })
     }
 }

@@ -37,7 +37,7 @@ impl Checking<'_, '_> {
         let kind = StoreKind::Dedup { window_ms: dedup.window_ms };
         let key = by.iter().map(|it| it.of.clone()).collect();
         let store = self.store(StoreDraft { id: id.to_owned(), key, value: vec![("seen".to_owned(), Type::Time)], kind, each: None });
-        Some(Operator::Dedup { store, by: by.into_iter().map(|it| it.expr).collect(), window_ms: dedup.window_ms, late: dedup.late })
+        Some(Operator::Dedup { store, by: by.into_iter().map(|it| it.expr.into()).collect(), window_ms: dedup.window_ms, late: dedup.late })
     }
 
     pub(super) fn unique(&mut self, id: &str, by: &[&Node], way: &Way) -> Option<Operator> {
@@ -45,7 +45,7 @@ impl Checking<'_, '_> {
         let key = by.iter().map(|it| it.of.clone()).collect();
         let (id, value) = (id.to_owned(), vec![("by".to_owned(), Type::Uuid)]);
         let store = self.store(StoreDraft { id, key, value, kind: StoreKind::Unique, each: None });
-        Some(Operator::Unique { store, by: by.into_iter().map(|it| it.expr).collect() })
+        Some(Operator::Unique { store, by: by.into_iter().map(|it| it.expr.into()).collect() })
     }
 
     pub(super) fn allot(&mut self, id: &str, name: Option<Word<'_>>, way: &mut Way) -> Option<Operator> {
@@ -77,7 +77,7 @@ impl Checking<'_, '_> {
             key.extend(by.iter().map(|it| it.of.clone()));
             value.extend(fold.value);
             fields.extend(more);
-            Each { by: by.into_iter().map(|it| it.expr).collect(), fold: fold.plan }
+            Each { by: by.into_iter().map(|it| it.expr.into()).collect(), fold: fold.plan }
         });
         let store = self.store(StoreDraft { id: id.to_owned(), key, value, kind: StoreKind::Aggregate, each: divided });
         let at = spec.id.map_or(&spec.operator.span, |it| &it.node.span);
@@ -87,7 +87,7 @@ impl Checking<'_, '_> {
         } else if !id.is_empty() {
             self.declare(id, Entry::Fields(fields), at, way);
         }
-        let by = by.into_iter().map(|it| it.expr).collect();
+        let by = by.into_iter().map(|it| it.expr.into()).collect();
         Some(Operator::Aggregate(Aggregate { store, by, fold: fold.plan, each }))
     }
 

@@ -1,9 +1,9 @@
 //! Which partition has a key: known where the records come by a `key` step whose key is part of the store's.
 
-use crate::engine::expr::{Expr, Slot};
+use crate::engine::expr::Slot;
 use crate::engine::json::encode;
 use crate::engine::partition;
-use crate::engine::plan::{Layout, Operator, Plan, Step, StorePlan, Subtopology};
+use crate::engine::plan::{Layout, Operand, Operator, Plan, Step, StorePlan, Subtopology};
 use crate::engine::value::Value;
 
 /// The partition of the repartition topic to which records with this key go; `None`: the store's key does not tell.
@@ -17,7 +17,7 @@ pub(super) fn partition(plan: &Plan, part: &Subtopology, store: &StorePlan, key:
     let stored = steps(&part.steps).find_map(|it| by_of(&it.operator, index))?;
     let mut bytes = Vec::new();
     for (number, part) in by.iter().enumerate() {
-        let behind = Expr::Slot(behind(part, layout)?);
+        let behind = Operand::Slot(behind(part, layout)?);
         let value = stored.iter().position(|it| *it == behind).and_then(|it| key.get(it))?;
         if number != 0 {
             bytes.push(b'|');
@@ -28,13 +28,13 @@ pub(super) fn partition(plan: &Plan, part: &Subtopology, store: &StorePlan, key:
 }
 
 /// Where the value of a part of the repartition key is behind it.
-fn behind(part: &Expr, layout: &Layout) -> Option<Slot> {
-    let Expr::Slot(before) = part else { return None };
+fn behind(part: &Operand, layout: &Layout) -> Option<Slot> {
+    let Operand::Slot(before) = part else { return None };
     layout.fields.iter().find(|(it, ..)| it == before).map(|(_, behind, _)| *behind)
 }
 
 /// The key of a step that keeps this store.
-fn by_of(operator: &Operator, index: usize) -> Option<&[Expr]> {
+fn by_of(operator: &Operator, index: usize) -> Option<&[Operand]> {
     match operator {
         Operator::Dedup { store, by, .. } | Operator::Unique { store, by } if *store == index => Some(by),
         Operator::Aggregate(it) if it.store == index => Some(&it.by),

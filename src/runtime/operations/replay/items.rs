@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::join::At;
 use crate::engine::plan::Role;
 use crate::engine::record::HeaderRef;
-use crate::engine::{codec, pack};
+use crate::engine::repartition::{self, pack};
 use crate::runtime::commit::REPLAY_CAUSE;
 use crate::runtime::operations::access::ReadRecord;
 
@@ -108,13 +108,7 @@ pub fn name(role: Role, record: &ReadRecord<'_>) -> Option<String> {
             Some(format!("{topic}[{partition}]@{offset}"))
         }
         Role::Repartition => {
-            // Format, layout, event id, time, its text, place: as the `key` step writes it.
-            let mut bytes = record.value?;
-            codec::take(&mut bytes, 5)?;
-            let id = u128::from_be_bytes(codec::take(&mut bytes, 16)?.try_into().ok()?);
-            codec::read_int(&mut bytes)?;
-            codec::read_text(&mut bytes)?;
-            let place = codec::read_int(&mut bytes)?;
+            let (id, place) = repartition::cause(record.value?)?;
             Some(format!("{} leg {place}", uuid::Uuid::from_u128(id)))
         }
         Role::Input | Role::Changelog => None,
