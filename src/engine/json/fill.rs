@@ -125,7 +125,15 @@ impl<'r> Filling<'_, 'r> {
     #[inline(never)]
     fn key(&mut self, schema: &ObjectSchema, before: u8, path: &Path<'_>) -> Read<Key> {
         let unread = |why| Box::new(Ended::Unread(Unread { why, path: path.pointer(), number: false }));
-        let Some(key) = self.json.key(before).map_err(unread)? else { return Ok(Key::End) };
+        let read;
+        let key = match self.json.plain_key(before) {
+            Some(it) => it,
+            None => {
+                let Some(it) = self.json.key(before).map_err(unread)? else { return Ok(Key::End) };
+                read = it;
+                &*read
+            }
+        };
         match schema.properties.iter().position(|it| it.name == key) {
             Some(index) => Ok(Key::Known(index)),
             None => self.json.skip().map_err(unread).map(|()| Key::Unknown),

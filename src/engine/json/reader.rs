@@ -93,6 +93,25 @@ impl<'r> Reader<'r> {
         false
     }
 
+    /// Within an object: takes the next key as compact JSON has it, when it has no escapes, with what stands before it and the colon.
+    #[inline]
+    pub(super) fn plain_key(&mut self, before: u8) -> Option<&'r str> {
+        let start = self.rest;
+        if let [first, rest @ ..] = start
+            && *first == before
+        {
+            self.rest = rest;
+            if let Some(key) = self.plain_string()
+                && let [b':', rest @ ..] = self.rest
+            {
+                self.rest = rest;
+                return Some(key);
+            }
+            self.rest = start;
+        }
+        None
+    }
+
     /// Within an object, behind a field: takes the object's end, when it comes right here.
     #[inline]
     pub(super) fn closes(&mut self) -> bool {
@@ -191,7 +210,11 @@ impl<'r> Reader<'r> {
     }
 
     /// Takes any value.
+    #[inline]
     pub(super) fn skip(&mut self) -> Result<(), Unreadable> {
+        if self.plain_string().is_some() {
+            return Ok(());
+        }
         self.peek();
         if self.plain_string().is_some() {
             return Ok(());
@@ -272,6 +295,19 @@ mod tests {
             let json = format!("\"{text}\"{tail}");
             let expected = serde_json::Deserializer::from_str(&json).into_iter::<String>().next().and_then(Result::ok);
             prop_assert_eq!(Reader::of(&json).string().ok().map(Cow::into_owned), expected);
+        }
+
+        #[test]
+        fn a_plain_key_is_read_as_any_key_is(key in "[ -~é\u{0}-\u{1f}\\\\\"]{0,20}", before in "[,{ ]", colon in "[: ]{1,2}") {
+            let json = format!("{before}\"{key}\"{colon}1");
+            let (mut plain, mut any) = (Reader::of(&json), Reader::of(&json));
+            match plain.plain_key(b',') {
+                Some(it) => {
+                    prop_assert_eq!(Some(it.to_owned()), any.key(b',').ok().flatten().map(Cow::into_owned));
+                    prop_assert_eq!(plain.rest, any.rest);
+                }
+                None => prop_assert_eq!(plain.rest.len(), json.len(), "nothing was taken"),
+            }
         }
 
         #[test]

@@ -10,7 +10,6 @@ use crate::engine::pen::Pen;
 use crate::engine::plan::{Emit, Step};
 
 pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> Result<Next, Halt> {
-    let mark = flow.effects.mark();
     let id = event_id::derived(emit.namespace, flow.envelope.event_id, flow.place);
     let (values, timestamp) = (Values { slots: flow.slots, texts: flow.texts }, &flow.envelope.timestamp);
     let mut output = flow.effects.output();
@@ -21,17 +20,15 @@ pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> R
             None
         })
     });
+    if let Some(fault) = fault {
+        output.give_up();
+        return Err(halt(step, &fault, None));
+    }
     for (name, value) in flow.record.headers {
         output.header(name, *value);
     }
     output.send(emit.to, None, flow.timestamp, (flow.record.source, flow.record.offset));
-    match fault {
-        None => Ok(Next::Step),
-        Some(fault) => {
-            flow.effects.take_back(mark);
-            Err(halt(step, &fault, None))
-        }
-    }
+    Ok(Next::Step)
 }
 
 /// Writes the record's key and, behind it, the event; where the key ends, if there is one. Kept apart: who calls it does so in a loop, for which

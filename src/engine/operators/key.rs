@@ -12,7 +12,6 @@ use crate::engine::repartition;
 pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, by: &'r [Operand], to: TopicId, layout: &Layout) -> Result<Way, Halt> {
     let (values, envelope, place) = (Values { slots: flow.slots, texts: flow.texts }, &flow.envelope, flow.place);
     let mut fault = None;
-    let mark = flow.effects.mark();
     let mut output = flow.effects.output();
     output.write(|it| match write(by, layout, (envelope, place), values, it) {
         Ok(key_end) => Some(key_end),
@@ -21,17 +20,15 @@ pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, by: &'r [Operand], t
             None
         }
     });
+    if let Some(fault) = fault {
+        output.give_up();
+        return Err(halt(step, &fault, None));
+    }
     for (name, value) in flow.record.headers {
         output.header(name, *value);
     }
     output.send(to, None, flow.timestamp, (flow.record.source, flow.record.offset));
-    match fault {
-        None => Ok(Way::Through),
-        Some(fault) => {
-            flow.effects.take_back(mark);
-            Err(halt(step, &fault, None))
-        }
-    }
+    Ok(Way::Through)
 }
 
 /// Writes the record's key and, behind it, its value; where the key ends. Kept apart, as in [`emit`](super::emit).

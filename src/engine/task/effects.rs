@@ -204,6 +204,13 @@ impl OutputWriter<'_> {
         self.effects.headers.push((name, value));
     }
 
+    /// Takes back what was written of it.
+    #[cold]
+    pub fn give_up(self) {
+        self.effects.bytes.truncate(self.bytes.start);
+        self.effects.headers.truncate(self.first_header);
+    }
+
     /// Ends the output.
     #[inline]
     pub fn send(self, topic: TopicId, partition: Option<i32>, timestamp: Millis, cause: (TopicPartition, Offset)) {
