@@ -118,10 +118,10 @@ pub fn write_key(value: &Value<'_>, into: &mut impl Put) {
     }
 }
 
-/// Appends a text without zeros as a part of a state key.
+/// Appends the code of a currency, which is a text, as a part of a state key.
 #[inline]
-pub fn write_text_key(text: &[u8; 3], into: &mut impl Put) {
-    let [a, b, c] = *text;
+pub fn write_currency_key(it: Currency, into: &mut impl Put) {
+    let [a, b, c] = it.0;
     into.put([a, b, c, 0, 1], 5);
 }
 
@@ -219,7 +219,8 @@ fn write_decimal(number: Decimal, into: &mut impl Put) {
 fn read_decimal(bytes: &mut &[u8]) -> Option<Decimal> {
     let scale = u32::from(next(bytes)?);
     match read_short(bytes) {
-        Some(it) => decimal::of(signed(it), scale),
+        // The zigzag form has the sign at its end.
+        Some(it) => decimal::of_digits((it >> 1) + (it & 1), it & 1 == 1, scale),
         None => Decimal::try_from_i128_with_scale(read_signed(bytes)?, scale).ok(),
     }
 }
@@ -413,6 +414,14 @@ mod tests {
             let mut rest = &bytes[..];
             prop_assert_eq!(read_key(&mut rest, &Type::Int, &texts).unwrap(), Value::Int(a.0));
             prop_assert_eq!(read_key(&mut rest, &Type::String, &texts).unwrap(), Value::Str(&a.1));
+        }
+
+        #[test]
+        fn a_currency_is_the_key_that_its_code_is(code in "[A-Z]{3}") {
+            let (mut by_currency, mut by_text) = (Vec::new(), Vec::new());
+            write_currency_key(Currency(code.as_bytes().try_into().unwrap()), &mut by_currency);
+            write_key(&Value::Str(&code), &mut by_text);
+            prop_assert_eq!(by_currency, by_text);
         }
 
         #[test]

@@ -56,9 +56,15 @@ pub fn take(text: &[u8]) -> Option<(Decimal, &[u8])> {
 #[inline]
 #[must_use]
 pub fn of(mantissa: i64, scale: u32) -> Option<Decimal> {
-    let digits = mantissa.unsigned_abs();
+    of_digits(mantissa.unsigned_abs(), mantissa < 0, scale)
+}
+
+/// The same, of the digits of the mantissa and its sign.
+#[inline]
+#[must_use]
+pub fn of_digits(digits: u64, negative: bool, scale: u32) -> Option<Decimal> {
     let (low, high) = (digits as u32, (digits >> 32) as u32);
-    (scale <= Decimal::MAX_SCALE).then(|| Decimal::from_parts(low, high, 0, mantissa < 0, scale))
+    (scale <= Decimal::MAX_SCALE).then(|| Decimal::from_parts(low, high, 0, negative, scale))
 }
 
 /// The mantissa of a number, if 64 bits are enough for it.

@@ -179,8 +179,9 @@ pub struct Step {
     pub operator: Operator,
 }
 
-/// What a step does. One file each in [`crate::engine::operators`].
+/// What a step does. One file each in [`crate::engine::operators`]. Numbered as [`Kind`](crate::engine::schema::Kind) is.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(u8)]
 pub enum Operator {
     /// Computes values.
     Let(Vec<Binding>),

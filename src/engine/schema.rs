@@ -36,8 +36,9 @@ impl Property {
     }
 }
 
-/// What a property must be.
+/// What a property must be. Its number stands by itself: by default it would be hidden in one of the vectors, and looked for there.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(u8)]
 pub enum Kind {
     /// `true` or `false`.
     Bool,

@@ -5,8 +5,9 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
-/// The type of an expression, a field or a state.
+/// The type of an expression, a field or a state. Numbered as [`Kind`](crate::engine::schema::Kind) is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Type {
     /// `true` or `false`.
     Bool,

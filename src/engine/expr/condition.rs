@@ -19,8 +19,9 @@ struct Test {
     if_false: Then,
 }
 
-/// What is compared.
+/// What is compared. Numbered as [`Kind`](crate::engine::schema::Kind) is.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(u8)]
 pub enum Comparison {
     /// Whether a slot has nothing in it.
     IsNull(Slot),
@@ -44,7 +45,7 @@ impl Condition {
     ///
     /// # Errors
     /// What the topology's `else` decides about.
-    pub fn holds<'v>(&'v self, slots: &[Value<'v>], texts: &'v Texts) -> Result<bool, Fault> {
+    pub fn holds<'v>(&'v self, slots: &[Value<'v>], texts: &'v Texts) -> Result<bool, Box<Fault>> {
         let mut then = self.first;
         loop {
             let index = match then {

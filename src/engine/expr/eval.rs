@@ -11,7 +11,7 @@ use crate::engine::value::{Currency, Money, Texts, Value};
 ///
 /// # Errors
 /// What the topology's `else` decides about.
-pub fn eval<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Fault> {
+pub fn eval<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Box<Fault>> {
     let mut value = Value::Null;
     compute(expr, slots, texts, &mut value).map(|()| value)
 }
@@ -20,7 +20,7 @@ pub fn eval<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result
 ///
 /// # Errors
 /// What the topology's `else` decides about.
-pub fn compute<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts, into: &mut Value<'v>) -> Result<(), Fault> {
+pub fn compute<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts, into: &mut Value<'v>) -> Result<(), Box<Fault>> {
     *into = match expr {
         Expr::Slot(slot) => *slot_value(*slot, slots),
         Expr::Const(it) => *it,
@@ -39,7 +39,7 @@ pub fn compute<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts, into: 
 
 /// The value of an expression: most are there already, others are computed into `room`.
 #[inline]
-fn find<'e, 'v>(expr: &'v Expr, slots: &'e [Value<'v>], texts: &'v Texts, room: &'e mut Value<'v>) -> Result<&'e Value<'v>, Fault> {
+fn find<'e, 'v>(expr: &'v Expr, slots: &'e [Value<'v>], texts: &'v Texts, room: &'e mut Value<'v>) -> Result<&'e Value<'v>, Box<Fault>> {
     match expr {
         Expr::Slot(slot) => Ok(slot_value(*slot, slots)),
         Expr::Const(it) => Ok(it),
@@ -51,7 +51,7 @@ fn find<'e, 'v>(expr: &'v Expr, slots: &'e [Value<'v>], texts: &'v Texts, room: 
 ///
 /// # Errors
 /// What the topology's `else` decides about.
-pub fn truth<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<bool, Fault> {
+pub fn truth<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Result<bool, Box<Fault>> {
     Ok(match expr {
         Expr::Not(it) => !truth(it, slots, texts)?,
         Expr::And(a, b) => truth(a, slots, texts)? && truth(b, slots, texts)?,
@@ -72,7 +72,7 @@ pub fn truth<'v>(expr: &'v Expr, slots: &[Value<'v>], texts: &'v Texts) -> Resul
         }
         _ => match eval(expr, slots, texts)? {
             Value::Bool(it) => it,
-            _ => return Err(Fault::Type("a condition")),
+            _ => return Err(Fault::Type("a condition").into()),
         },
     })
 }
@@ -84,12 +84,12 @@ pub fn slot_value<'s, 'v>(slot: Slot, slots: &'s [Value<'v>]) -> &'s Value<'v> {
     slots.get(usize::from(slot)).unwrap_or(&Value::Null)
 }
 
-fn negated(value: &Value<'_>) -> Result<Value<'static>, Fault> {
+fn negated(value: &Value<'_>) -> Result<Value<'static>, Box<Fault>> {
     match value {
-        Value::Int(it) => it.checked_neg().map(Value::Int).ok_or(Fault::Overflow),
+        Value::Int(it) => Ok(Value::Int(it.checked_neg().ok_or(Fault::Overflow)?)),
         Value::Decimal(it) => Ok(Value::Decimal(-*it)),
         Value::Money(it) => Ok(Value::Money(Money { amount: -it.amount, currency: it.currency })),
-        _ => Err(Fault::Type("-")),
+        _ => Err(Fault::Type("-").into()),
     }
 }
 
@@ -100,7 +100,7 @@ fn equal(a: &Value<'_>, b: &Value<'_>) -> bool {
     }
 }
 
-fn order(a: &Value<'_>, b: &Value<'_>) -> Result<Ordering, Fault> {
+fn order(a: &Value<'_>, b: &Value<'_>) -> Result<Ordering, Box<Fault>> {
     Ok(match (a, b) {
         (Value::Int(a), Value::Int(b)) | (Value::Time(a), Value::Time(b)) => a.cmp(b),
         (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
@@ -114,19 +114,20 @@ fn order(a: &Value<'_>, b: &Value<'_>) -> Result<Ordering, Fault> {
             a.amount.cmp(&b.amount)
         }
         (Value::Str(a), Value::Str(b)) => a.cmp(b),
-        _ => return Err(Fault::Type("a comparison")),
+        _ => return Err(Fault::Type("a comparison").into()),
     })
 }
 
 #[inline]
-fn arithmetic(how: Arithmetic, a: &Value<'_>, b: &Value<'_>, into: &mut Value<'_>) -> Result<(), Fault> {
+fn arithmetic(how: Arithmetic, a: &Value<'_>, b: &Value<'_>, into: &mut Value<'_>) -> Result<(), Box<Fault>> {
     let decimals = |a, b| match how {
         Arithmetic::Add => decimal::add(a, b),
         Arithmetic::Subtract => decimal::subtract(a, b),
         Arithmetic::Multiply => decimal::multiply(a, b),
     };
-    let times =
-        |money: Money, by| Ok::<_, Fault>(Value::Money(Money { amount: decimal::multiply(money.amount, by)?, currency: money.currency }));
+    let times = |money: Money, by| {
+        Ok::<_, Box<Fault>>(Value::Money(Money { amount: decimal::multiply(money.amount, by)?, currency: money.currency }))
+    };
     *into = match (a, b) {
         (Value::Int(a), Value::Int(b)) => match how {
             Arithmetic::Add => a.checked_add(*b),
@@ -144,39 +145,39 @@ fn arithmetic(how: Arithmetic, a: &Value<'_>, b: &Value<'_>, into: &mut Value<'_
         }
         (Value::Money(a), Value::Decimal(b)) | (Value::Decimal(b), Value::Money(a)) if how == Arithmetic::Multiply => times(*a, *b)?,
         (Value::Money(a), Value::Int(b)) | (Value::Int(b), Value::Money(a)) if how == Arithmetic::Multiply => times(*a, (*b).into())?,
-        _ => return Err(Fault::Type("arithmetic")),
+        _ => return Err(Fault::Type("arithmetic").into()),
     };
     Ok(())
 }
 
-fn same_currency(a: Money, b: Money) -> Result<(), Fault> {
+fn same_currency(a: Money, b: Money) -> Result<(), Box<Fault>> {
     if a.currency == b.currency {
         return Ok(());
     }
-    Err(Fault::Currencies(a.currency.as_str(), b.currency.as_str()))
+    Err(Fault::Currencies(a.currency.as_str(), b.currency.as_str()).into())
 }
 
-fn currency(value: &Value<'_>) -> Result<Currency, Fault> {
+fn currency(value: &Value<'_>) -> Result<Currency, Box<Fault>> {
     match value {
-        Value::Str(it) => Currency::of(it).ok_or_else(|| Fault::UnknownCurrency((*it).to_owned())),
+        Value::Str(it) => Ok(Currency::of(it).ok_or_else(|| Fault::UnknownCurrency((*it).to_owned()))?),
         Value::Money(it) => Ok(it.currency),
-        _ => Err(Fault::Type("a currency")),
+        _ => Err(Fault::Type("a currency").into()),
     }
 }
 
-fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Fault> {
+fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], texts: &'v Texts) -> Result<Value<'v>, Box<Fault>> {
     const NONE: &Expr = &Expr::Const(Value::Null);
     let value = |nth: usize| eval(arguments.get(nth).unwrap_or(NONE), slots, texts);
     let text = |nth| match value(nth)? {
         Value::Str(it) => Ok(it),
-        _ => Err(Fault::Type("a string")),
+        _ => Err(Box::new(Fault::Type("a string"))),
     };
     Ok(match function {
         Function::Money => {
             let amount = match value(0)? {
                 Value::Decimal(it) => it,
                 Value::Int(it) => it.into(),
-                _ => return Err(Fault::Type("money()")),
+                _ => return Err(Fault::Type("money()").into()),
             };
             Value::Money(Money { amount, currency: currency(&value(1)?)? })
         }
@@ -187,7 +188,7 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], text
             Value::Int(it) => Value::Decimal(it.into()),
             Value::Decimal(it) => Value::Decimal(it),
             Value::Str(it) => decimal::parse(it).map(Value::Decimal).ok_or_else(|| Fault::NotADecimal(it.to_owned()))?,
-            _ => return Err(Fault::Type("decimal()")),
+            _ => return Err(Fault::Type("decimal()").into()),
         },
         Function::String => {
             let mut bytes = Vec::new();
@@ -204,7 +205,7 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], text
             Value::Int(it) => it.checked_abs().map(Value::Int).ok_or(Fault::Overflow)?,
             Value::Decimal(it) => Value::Decimal(it.abs()),
             Value::Money(it) => Value::Money(Money { amount: it.amount.abs(), currency: it.currency }),
-            _ => return Err(Fault::Type("abs()")),
+            _ => return Err(Fault::Type("abs()").into()),
         },
         Function::Coalesce => match value(0)? {
             Value::Null => value(1)?,
@@ -215,9 +216,9 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], text
 
 /// The money that a value is. `part`: what of it is asked for.
 #[inline]
-pub fn money(value: &Value<'_>, part: &'static str) -> Result<Money, Fault> {
+pub fn money(value: &Value<'_>, part: &'static str) -> Result<Money, Box<Fault>> {
     match value {
         Value::Money(it) => Ok(*it),
-        _ => Err(Fault::Type(part)),
+        _ => Err(Fault::Type(part).into()),
     }
 }

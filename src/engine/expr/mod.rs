@@ -114,7 +114,7 @@ pub enum Otherwise {
     Stop,
 }
 
-/// Why an expression had no value.
+/// Why an expression had no value: rare and large, and therefore in a box wherever it may come.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// More digits than are held: nothing is ever rounded.

@@ -8,7 +8,7 @@ use super::{Envelope, instant};
 use crate::engine::bytes;
 use crate::engine::decimal;
 use crate::engine::failure::{Failure, code};
-use crate::engine::schema::{Kind, ObjectSchema};
+use crate::engine::schema::{Kind, ObjectSchema, Property};
 use crate::engine::value::{Texts, Value};
 
 /// An event that is what its schema says.
@@ -59,9 +59,9 @@ struct Filling<'s, 'r> {
 }
 
 /// What comes next in an object.
-enum Key {
-    /// A field that is known, by its index.
-    Known(usize),
+enum Key<'s> {
+    /// A field that is known, and its index.
+    Known(usize, &'s Property),
     /// One that is not.
     Unknown,
     /// The object's end.
@@ -86,11 +86,11 @@ impl<'r> Filling<'_, 'r> {
         let (mut seen, mut count, mut expected, mut before) = ([false; TOLD_APART], 0, 0, b'{');
         loop {
             // Producers write fields in one order: the one that is expected is looked for as it is commonly written.
-            let index = match schema.properties.get(expected) {
-                Some(it) if self.json.lead(before, &it.lead) => expected,
+            let (index, property) = match schema.properties.get(expected) {
+                Some(it) if self.json.lead(before, &it.lead) => (expected, it),
                 None if self.json.closes() => break,
                 _ => match self.key(schema, before, &path)? {
-                    Key::Known(index) => index,
+                    Key::Known(index, it) => (index, it),
                     Key::Unknown => {
                         before = b',';
                         continue;
@@ -100,7 +100,6 @@ impl<'r> Filling<'_, 'r> {
             };
             before = b',';
             expected = index + 1;
-            let Some(property) = schema.properties.get(index) else { continue };
             let field = Field { property, place, outer: &path };
             if let Some(seen) = seen.get_mut(index) {
                 if std::mem::replace(seen, true) {
@@ -123,7 +122,7 @@ impl<'r> Filling<'_, 'r> {
 
     /// The next key, whichever it is; the value of one that is not known is passed over.
     #[inline(never)]
-    fn key(&mut self, schema: &ObjectSchema, before: u8, path: &Path<'_>) -> Read<Key> {
+    fn key<'s>(&mut self, schema: &'s ObjectSchema, before: u8, path: &Path<'_>) -> Read<Key<'s>> {
         let unread = |why| Box::new(Ended::Unread(Unread { why, path: path.pointer(), number: false }));
         let read;
         let key = match self.json.plain_key(before) {
@@ -134,8 +133,8 @@ impl<'r> Filling<'_, 'r> {
                 &*read
             }
         };
-        match schema.properties.iter().position(|it| it.name == key) {
-            Some(index) => Ok(Key::Known(index)),
+        match schema.properties.iter().enumerate().find(|(_, it)| it.name == key) {
+            Some((index, it)) => Ok(Key::Known(index, it)),
             None => self.json.skip().map_err(unread).map(|()| Key::Unknown),
         }
     }

@@ -8,7 +8,7 @@ use crate::engine::value::{Type, Value};
 
 type Fields = [(String, Type)];
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, aggregate: &'r Aggregate) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, aggregate: &'r Aggregate) -> Result<Next, Box<Halt>> {
     let plan = flow.plan;
     let Some(store) = plan.stores.get(aggregate.store) else {
         return Err(ended(step, None, "the plan has no such store".to_owned()));
@@ -48,7 +48,7 @@ fn fold_part<'r>(
     store: &StorePlan,
     (fields, each): (&Fields, &'r Each),
     parts: usize,
-) -> Result<Found, Halt> {
+) -> Result<Found, Box<Halt>> {
     flow.scratch.part.clear();
     append_key(flow.slots, flow.texts, step, &each.by, &mut flow.scratch.part)?;
     let bytes = flow.scratch.value.get(parts..).unwrap_or_default();
@@ -72,7 +72,7 @@ fn fold<'r>(
     store: &StorePlan,
     (fields, fold): (&Fields, &'r Fold),
     from: Option<usize>,
-) -> Result<usize, Halt> {
+) -> Result<usize, Box<Halt>> {
     let mut end = 0;
     if let Some(from) = from {
         let mut bytes = flow.scratch.value.get(from..).unwrap_or_default();

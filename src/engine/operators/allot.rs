@@ -12,7 +12,7 @@ pub const PARTITIONS_MAX: i64 = 8192;
 
 const COUNTER: &[u8] = b"n";
 
-pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, into: Slot) -> Result<Next, Halt> {
+pub(super) fn run(flow: &mut Flow<'_, '_>, step: &Step, store: usize, into: Slot) -> Result<Next, Box<Halt>> {
     flow.scratch.key.clear();
     flow.scratch.key.extend_from_slice(COUNTER);
     flow.scratch.hash = Key::of(COUNTER).hash();

@@ -3,7 +3,7 @@
 use super::{Flow, Halt, Way, halt, run as run_steps};
 use crate::engine::plan::{Case, Step, When};
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, cases: &'r [Case]) -> Result<Way, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, cases: &'r [Case]) -> Result<Way, Box<Halt>> {
     for case in cases {
         let taken = match &case.when {
             When::Holds(that) => that.holds(flow.slots, flow.texts).map_err(|it| halt(step, &it, None))?,

@@ -14,7 +14,7 @@ pub(super) fn run<'r>(
     by: &'r [Operand],
     window_ms: i64,
     late: Late,
-) -> Result<Next, Halt> {
+) -> Result<Next, Box<Halt>> {
     let time: Millis = flow.envelope.micros.div_euclid(1000);
     let oldest = flow.stream_time.saturating_sub(window_ms);
     if time < oldest {
@@ -34,7 +34,7 @@ pub(super) fn run<'r>(
 }
 
 /// Whether the id in the scratch memory was seen at `oldest` or later.
-fn was_seen(flow: &mut Flow<'_, '_>, store: usize, oldest: Millis) -> Result<bool, Halt> {
+fn was_seen(flow: &mut Flow<'_, '_>, store: usize, oldest: Millis) -> Result<bool, Box<Halt>> {
     let Scratch { key, hash, place, page, value, .. } = &mut *flow.scratch;
     // By the transaction under way: whatever was before that, it was older, or this would not have been written.
     *place = flow.overlay.locate_open(store, Key::hashed(key, *hash), value);

@@ -9,7 +9,7 @@ use crate::engine::json::{Text, encode};
 use crate::engine::pen::Pen;
 use crate::engine::plan::{Emit, Step};
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> Result<Next, Box<Halt>> {
     let id = event_id::derived(emit.namespace, flow.envelope.event_id, flow.place);
     let (values, timestamp) = (Values { slots: flow.slots, texts: flow.texts }, &flow.envelope.timestamp);
     let mut output = flow.effects.output();
@@ -34,7 +34,13 @@ pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> R
 /// Writes the record's key and, behind it, the event; where the key ends, if there is one. Kept apart: who calls it does so in a loop, for which
 /// all of this would be made ready beforehand.
 #[inline(never)]
-fn write<'r>(emit: &'r Emit, id: u128, timestamp: &Text<'r>, values: Values<'_, 'r>, into: &mut Pen<'_>) -> Result<Option<usize>, Fault> {
+fn write<'r>(
+    emit: &'r Emit,
+    id: u128,
+    timestamp: &Text<'r>,
+    values: Values<'_, 'r>,
+    into: &mut Pen<'_>,
+) -> Result<Option<usize>, Box<Fault>> {
     let key_end = match &emit.key {
         Some(key) => values.text(key, into)?.then(|| into.position()),
         None => None,

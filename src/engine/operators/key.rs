@@ -9,7 +9,7 @@ use crate::engine::plan::{Layout, Operand, Step};
 use crate::engine::record::TopicId;
 use crate::engine::repartition;
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, by: &'r [Operand], to: TopicId, layout: &Layout) -> Result<Way, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, by: &'r [Operand], to: TopicId, layout: &Layout) -> Result<Way, Box<Halt>> {
     let (values, envelope, place) = (Values { slots: flow.slots, texts: flow.texts }, &flow.envelope, flow.place);
     let mut fault = None;
     let mut output = flow.effects.output();
@@ -39,7 +39,7 @@ fn write<'r>(
     cause: (&Envelope<'r>, u32),
     values: Values<'_, 'r>,
     into: &mut Pen<'_>,
-) -> Result<usize, Fault> {
+) -> Result<usize, Box<Fault>> {
     for (index, part) in by.iter().enumerate() {
         if index != 0 {
             into.push(b'|');

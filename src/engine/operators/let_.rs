@@ -3,7 +3,7 @@
 use super::{Flow, Halt, Next};
 use crate::engine::plan::{Binding, Step};
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, bindings: &'r [Binding]) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, bindings: &'r [Binding]) -> Result<Next, Box<Halt>> {
     for binding in bindings {
         flow.bind(step, binding)?;
     }

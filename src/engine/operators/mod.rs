@@ -102,7 +102,7 @@ pub enum Way {
     Duplicate,
 }
 
-/// Why a record went no further.
+/// Why a record went no further: rare and large, and therefore in a box wherever it may come.
 #[derive(Debug)]
 pub enum Halt {
     /// It can't be processed: a dead letter.
@@ -127,9 +127,9 @@ pub enum Stop {
     Store(#[from] StoreError),
 }
 
-impl From<StoreError> for Halt {
+impl From<StoreError> for Box<Halt> {
     fn from(error: StoreError) -> Self {
-        Self::Stop(Stop::Store(error))
+        Self::new(Halt::Stop(Stop::Store(error)))
     }
 }
 
@@ -143,7 +143,7 @@ enum Next {
 ///
 /// # Errors
 /// When it can't be processed, or the task can't go on.
-pub fn run<'r>(flow: &mut Flow<'_, 'r>, steps: &'r [Step]) -> Result<Way, Halt> {
+pub fn run<'r>(flow: &mut Flow<'_, 'r>, steps: &'r [Step]) -> Result<Way, Box<Halt>> {
     for (index, step) in steps.iter().enumerate() {
         flow.enter(step);
         let next = match &step.operator {
@@ -174,7 +174,7 @@ impl<'r> Flow<'_, 'r> {
     }
 
     /// Computes a binding into its slot.
-    fn bind(&mut self, step: &Step, binding: &'r Binding) -> Result<(), Halt> {
+    fn bind(&mut self, step: &Step, binding: &'r Binding) -> Result<(), Box<Halt>> {
         let mut value = Value::Null;
         if let Expr::Slot(slot) = &binding.value {
             value = *eval::slot_value(*slot, self.slots);
@@ -188,7 +188,7 @@ impl<'r> Flow<'_, 'r> {
     }
 
     /// Writes the key of parts into the scratch memory, behind `begin`.
-    fn state_key(&mut self, step: &Step, by: &'r [Operand], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Halt> {
+    fn state_key(&mut self, step: &Step, by: &'r [Operand], begin: impl FnOnce(&mut Vec<u8>)) -> Result<(), Box<Halt>> {
         self.scratch.key.clear();
         begin(&mut self.scratch.key);
         append_key(self.slots, self.texts, step, by, &mut self.scratch.key)?;
@@ -197,7 +197,7 @@ impl<'r> Flow<'_, 'r> {
     }
 
     /// Reads the value of the key in the scratch memory into the scratch memory; whether there is one.
-    fn read_state(&mut self, store: usize) -> Result<bool, Halt> {
+    fn read_state(&mut self, store: usize) -> Result<bool, Box<Halt>> {
         let Scratch { key, hash, place, value, .. } = &mut *self.scratch;
         let (exists, at) = self.overlay.locate(self.committed, store, Key::hashed(key, *hash), value)?;
         *place = at;
@@ -211,25 +211,25 @@ impl<'r> Flow<'_, 'r> {
 }
 
 /// Appends the parts of a key.
-fn append_key<'r>(slots: &[Value<'r>], texts: &'r Texts, step: &Step, by: &'r [Operand], into: &mut Vec<u8>) -> Result<(), Halt> {
+fn append_key<'r>(slots: &[Value<'r>], texts: &'r Texts, step: &Step, by: &'r [Operand], into: &mut Vec<u8>) -> Result<(), Box<Halt>> {
     let values = Values { slots, texts };
     by.iter().try_for_each(|part| values.key(part, into)).map_err(|it| halt(step, &it, None))
 }
 
 /// What a fault of an expression makes of the record.
-fn halt(step: &Step, fault: &Fault, otherwise: Option<&Otherwise>) -> Halt {
+fn halt(step: &Step, fault: &Fault, otherwise: Option<&Otherwise>) -> Box<Halt> {
     ended(step, otherwise, fault.to_string())
 }
 
-fn ended(step: &Step, otherwise: Option<&Otherwise>, message: String) -> Halt {
-    match otherwise {
+fn ended(step: &Step, otherwise: Option<&Otherwise>, message: String) -> Box<Halt> {
+    Box::new(match otherwise {
         Some(Otherwise::Reject(reason)) => {
             Halt::Failed(Failure { code: reason.clone().into(), path: String::new(), message, step: Some(step.id.clone()) })
         }
         Some(Otherwise::Stop) | None => Halt::Stop(Stop::Step { step: step.id.clone(), message }),
-    }
+    })
 }
 
-fn too_old(step: &Step, message: String) -> Halt {
-    Halt::Failed(Failure { code: code::TOO_OLD.into(), path: "/timestamp".into(), message, step: Some(step.id.clone()) })
+fn too_old(step: &Step, message: String) -> Box<Halt> {
+    Box::new(Halt::Failed(Failure { code: code::TOO_OLD.into(), path: "/timestamp".into(), message, step: Some(step.id.clone()) }))
 }

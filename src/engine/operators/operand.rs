@@ -18,7 +18,7 @@ pub(super) struct Values<'f, 'r> {
 impl<'f, 'r> Values<'f, 'r> {
     /// Writes a value as JSON; halves of an amount without their quotation marks.
     #[inline]
-    pub(super) fn json(self, it: &'r Operand, into: &mut impl Put) -> Result<(), Fault> {
+    pub(super) fn json(self, it: &'r Operand, into: &mut impl Put) -> Result<(), Box<Fault>> {
         match it {
             Operand::Slot(slot) => match self.slot(*slot) {
                 Value::Int(it) => encode::integer(*it, into),
@@ -33,7 +33,7 @@ impl<'f, 'r> Values<'f, 'r> {
 
     /// Writes a value as plain text; whether it is one, and not null.
     #[inline]
-    pub(super) fn text(self, it: &'r Operand, into: &mut impl Put) -> Result<bool, Fault> {
+    pub(super) fn text(self, it: &'r Operand, into: &mut impl Put) -> Result<bool, Box<Fault>> {
         let computed;
         let value = match it {
             Operand::Slot(slot) => self.slot(*slot),
@@ -49,11 +49,11 @@ impl<'f, 'r> Values<'f, 'r> {
 
     /// Writes a value as part of a state key.
     #[inline]
-    pub(super) fn key(self, it: &'r Operand, into: &mut impl Put) -> Result<(), Fault> {
+    pub(super) fn key(self, it: &'r Operand, into: &mut impl Put) -> Result<(), Box<Fault>> {
         match it {
             Operand::Slot(slot) => codec::write_key(self.slot(*slot), into),
             Operand::AmountOf(slot) => codec::write_key(&Value::Decimal(decimal::amount_of(*self.money(*slot, ".amount")?)), into),
-            Operand::CurrencyOf(slot) => codec::write_text_key(&self.money(*slot, ".currency")?.currency.0, into),
+            Operand::CurrencyOf(slot) => codec::write_currency_key(self.money(*slot, ".currency")?.currency, into),
             Operand::Computed(it) => codec::write_key(&eval::eval(it, self.slots, self.texts)?, into),
         }
         Ok(())
@@ -65,10 +65,10 @@ impl<'f, 'r> Values<'f, 'r> {
     }
 
     #[inline]
-    fn money(self, slot: Slot, part: &'static str) -> Result<&'f Money, Fault> {
+    fn money(self, slot: Slot, part: &'static str) -> Result<&'f Money, Box<Fault>> {
         match self.slot(slot) {
             Value::Money(it) => Ok(it),
-            _ => Err(Fault::Type(part)),
+            _ => Err(Fault::Type(part).into()),
         }
     }
 }

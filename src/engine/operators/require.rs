@@ -5,7 +5,7 @@ use crate::engine::expr::Otherwise;
 use crate::engine::expr::condition::Condition;
 use crate::engine::plan::Step;
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, that: &'r Condition, otherwise: &Otherwise) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, that: &'r Condition, otherwise: &Otherwise) -> Result<Next, Box<Halt>> {
     match that.holds(flow.slots, flow.texts) {
         Ok(true) => Ok(Next::Step),
         Ok(false) => Err(ended(step, Some(otherwise), format!("`{}` does not hold", step.id))),

@@ -3,7 +3,7 @@
 use super::{Flow, Halt, Way, halt, run as run_steps};
 use crate::engine::plan::{Leg, Step};
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, legs: &'r [Leg], rest: &'r [Step]) -> Result<Way, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, legs: &'r [Leg], rest: &'r [Step]) -> Result<Way, Box<Halt>> {
     let place = flow.place;
     let mut way = Way::Filtered;
     for (leg, number) in legs.iter().zip(1_u32..) {

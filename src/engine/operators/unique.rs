@@ -3,7 +3,7 @@
 use super::{Flow, Halt, Next, Way};
 use crate::engine::plan::{Operand, Step};
 
-pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, store: usize, by: &'r [Operand]) -> Result<Next, Halt> {
+pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, store: usize, by: &'r [Operand]) -> Result<Next, Box<Halt>> {
     flow.state_key(step, by, |_| {})?;
     if flow.read_state(store)? {
         return Ok(Next::End(Way::Duplicate));

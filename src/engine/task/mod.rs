@@ -143,19 +143,19 @@ impl Task {
                     self.overlay.keep_record();
                     outcome
                 }
-                Err(Halt::Stop(stop)) => {
+                Err(halt) => {
                     self.overlay.roll_back_record();
                     effects.take_back(mark);
-                    return Err(stop);
-                }
-                Err(Halt::Failed(failure)) => {
-                    self.overlay.roll_back_record();
-                    effects.take_back(mark);
-                    let decoding = failure.step.is_none();
-                    if !(decoding && undecodable) {
-                        self.dead_letter(&record, &failure, None, timestamp, effects)?;
+                    match *halt {
+                        Halt::Stop(stop) => return Err(stop),
+                        Halt::Failed(failure) => {
+                            let decoding = failure.step.is_none();
+                            if !(decoding && undecodable) {
+                                self.dead_letter(&record, &failure, None, timestamp, effects)?;
+                            }
+                            if decoding { Outcome::Undecodable } else { Outcome::Dead }
+                        }
                     }
-                    if decoding { Outcome::Undecodable } else { Outcome::Dead }
                 }
             },
         };
@@ -175,7 +175,7 @@ impl Task {
         committed: &mut dyn Committed,
         effects: &mut Effects,
         mut probe: Option<&mut dyn Probe>,
-    ) -> Result<Outcome, Halt> {
+    ) -> Result<Outcome, Box<Halt>> {
         if let Some(probe) = &mut probe {
             probe.enter(dead_letter::DECODE);
         }
@@ -184,17 +184,19 @@ impl Task {
         let mut slots: Vec<Value<'_>> = std::mem::take(&mut self.slots);
         slots.resize(usize::from(plan.slots), Value::Null);
         let (event, envelope, place) = match &plan.decode {
-            Decode::Events(events) => match decode::decode(events, record.value, &mut slots, &texts).map_err(Halt::Failed)? {
-                Decoded::Event(event, envelope) => (event, envelope, 0),
-                Decoded::PassedBy(envelope) => {
-                    self.stream_time = self.stream_time.max(counted(&envelope, &record));
-                    self.slots = recycle(slots);
-                    return Ok(Outcome::PassedBy);
+            Decode::Events(events) => {
+                match decode::decode(events, record.value, &mut slots, &texts).map_err(|it| Box::new(Halt::Failed(it)))? {
+                    Decoded::Event(event, envelope) => (event, envelope, 0),
+                    Decoded::PassedBy(envelope) => {
+                        self.stream_time = self.stream_time.max(counted(&envelope, &record));
+                        self.slots = recycle(slots);
+                        return Ok(Outcome::PassedBy);
+                    }
                 }
-            },
+            }
             Decode::Repartition(layout) => {
                 let (envelope, place) = repartition::read(record.value, layout, &mut slots)
-                    .map_err(|message| Halt::Stop(Stop::Step { step: plan.name.clone(), message }))?;
+                    .map_err(|message| Box::new(Halt::Stop(Stop::Step { step: plan.name.clone(), message })))?;
                 (0, envelope, place)
             }
         };

@@ -70,7 +70,7 @@ pub fn run(bytes: &[u8]) {
     };
     for slots in slots() {
         let texts = Texts::new();
-        match eval::eval(&checked.expr, &slots, &texts) {
+        match eval::eval(&checked.expr, &slots, &texts).map_err(|it| *it) {
             Ok(value) => {
                 assert!(is(&value, &checked.of), "{value:?} is no {}: {text}", checked.of);
                 assert_eq!(eval::eval(&checked.expr, &slots, &texts).as_ref(), Ok(&value), "{text}");
