@@ -34,7 +34,7 @@ pub fn write_value(value: &Value<'_>, of: &Type, into: &mut impl Put) {
         Value::Decimal(it) => write_decimal(*it, into),
         Value::Money(it) => {
             write_decimal(it.amount, into);
-            into.append(&it.currency.0);
+            it.currency.write(into);
         }
         Value::Str(it) | Value::Json(it) => write_bytes(it.as_bytes(), into),
         Value::Uuid(it) => into.put(it.to_be_bytes(), 16),
@@ -113,7 +113,7 @@ pub fn write_key(value: &Value<'_>, into: &mut impl Put) {
         Value::Decimal(it) => write_decimal(it.normalize(), into),
         Value::Money(it) => {
             write_decimal(it.amount.normalize(), into);
-            into.append(&it.currency.0);
+            it.currency.write(into);
         }
     }
 }

@@ -182,7 +182,7 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], text
             Value::Money(Money { amount, currency: currency(&value(1)?)? })
         }
         Function::Zero => Value::Money(Money { amount: rust_decimal::Decimal::ZERO, currency: currency(&value(0)?)? }),
-        Function::AmountOf => Value::Decimal(decimal::amount_of(money(&value(0)?, ".amount")?)),
+        Function::AmountOf => Value::Decimal(decimal::amount_of(*money(&value(0)?, ".amount")?)),
         Function::CurrencyOf => Value::Str(money(&value(0)?, ".currency")?.currency.as_str()),
         Function::Decimal => match value(0)? {
             Value::Int(it) => Value::Decimal(it.into()),
@@ -216,9 +216,9 @@ fn call<'v>(function: Function, arguments: &'v [Expr], slots: &[Value<'v>], text
 
 /// The money that a value is. `part`: what of it is asked for.
 #[inline]
-pub fn money(value: &Value<'_>, part: &'static str) -> Result<Money, Box<Fault>> {
+pub fn money<'e>(value: &'e Value<'_>, part: &'static str) -> Result<&'e Money, Box<Fault>> {
     match value {
-        Value::Money(it) => Ok(*it),
+        Value::Money(it) => Ok(it),
         _ => Err(Fault::Type(part).into()),
     }
 }

@@ -1,5 +1,7 @@
 //! Writes JSON: strings with their escapes, values as the contract has them.
 
+use std::fmt::{self, Write};
+
 use super::reader::plain;
 use crate::engine::pen::Put;
 use crate::engine::value::Value;
@@ -55,7 +57,7 @@ pub fn text(value: &Value<'_>, into: &mut impl Put) {
         Value::Money(it) => {
             decimal::write(decimal::amount_of(*it), into);
             into.push(b' ');
-            into.append(&it.currency.0);
+            it.currency.write(into);
         }
         Value::Time(micros) => time(*micros, into),
         Value::Uuid(it) => uuid(*it, into),
@@ -94,9 +96,20 @@ pub fn integer(it: i64, into: &mut impl Put) {
     digits::write(it.unsigned_abs(), into);
 }
 
+/// Takes what is formatted, without a text of its own.
+struct Formatted<'p, P>(&'p mut P);
+
+impl<P: Put> Write for Formatted<'_, P> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.append(text.as_bytes());
+        Ok(())
+    }
+}
+
 fn time(micros: i64, into: &mut impl Put) {
     if let Ok(instant) = jiff::Timestamp::from_microsecond(micros) {
-        into.append(instant.to_string().as_bytes());
+        // Writing into memory cannot fail.
+        _ = write!(Formatted(into), "{instant}");
     }
 }
 

@@ -66,9 +66,6 @@ impl<'f, 'r> Values<'f, 'r> {
 
     #[inline]
     fn money(self, slot: Slot, part: &'static str) -> Result<&'f Money, Box<Fault>> {
-        match self.slot(slot) {
-            Value::Money(it) => Ok(it),
-            _ => Err(Fault::Type(part).into()),
-        }
+        eval::money(self.slot(slot), part)
     }
 }
