@@ -13,17 +13,7 @@ pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, emit: &'r Emit) -> R
     let id = event_id::derived(emit.namespace, flow.envelope.event_id, flow.place);
     let (values, timestamp) = (Values { slots: flow.slots, texts: flow.texts }, &flow.envelope.timestamp);
     let mut output = flow.effects.output();
-    let mut fault = None;
-    output.write(|it| {
-        write(emit, id, timestamp, values, it).unwrap_or_else(|found| {
-            fault = Some(found);
-            None
-        })
-    });
-    if let Some(fault) = fault {
-        output.give_up();
-        return Err(halt(step, &fault, None));
-    }
+    output.write(|it| write(emit, id, timestamp, values, it)).map_err(|fault| halt(step, &fault, None))?;
     for (name, value) in flow.record.headers {
         output.header(name, *value);
     }

@@ -11,19 +11,8 @@ use crate::engine::repartition;
 
 pub(super) fn run<'r>(flow: &mut Flow<'_, 'r>, step: &Step, by: &'r [Operand], to: TopicId, layout: &Layout) -> Result<Way, Box<Halt>> {
     let (values, envelope, place) = (Values { slots: flow.slots, texts: flow.texts }, &flow.envelope, flow.place);
-    let mut fault = None;
     let mut output = flow.effects.output();
-    output.write(|it| match write(by, layout, (envelope, place), values, it) {
-        Ok(key_end) => Some(key_end),
-        Err(found) => {
-            fault = Some(found);
-            None
-        }
-    });
-    if let Some(fault) = fault {
-        output.give_up();
-        return Err(halt(step, &fault, None));
-    }
+    output.write(|it| write(by, layout, (envelope, place), values, it).map(Some)).map_err(|fault| halt(step, &fault, None))?;
     for (name, value) in flow.record.headers {
         output.header(name, *value);
     }

@@ -1,5 +1,7 @@
 //! Effects: what records do, gathered until it can be sent: outputs and dead letters, in one arena, without an allocation each.
 
+use std::convert::Infallible;
+
 use crate::engine::pen::{Arena, Pen, Put as _};
 use crate::engine::record::{Millis, Offset, TopicId, TopicPartition};
 
@@ -178,21 +180,26 @@ fn give_back<T>(from: &mut Vec<T>, wanted: usize) {
 
 impl OutputWriter<'_> {
     /// Writes the key, and the value behind it; `write` gives where the key ends, `None` when there is none.
+    ///
+    /// # Errors
+    /// Those of `write`. Then the output is not to be sent, and the record that caused it is taken back as a whole.
     #[inline]
-    pub fn write(&mut self, mut write: impl FnMut(&mut Pen<'_>) -> Option<usize>) {
-        let (start, mut key) = (self.effects.bytes.len(), None);
+    pub fn write<E>(&mut self, mut write: impl FnMut(&mut Pen<'_>) -> Result<Option<usize>, E>) -> Result<(), E> {
+        let (start, mut key) = (self.effects.bytes.len(), Ok(None));
         self.effects.bytes.write(|it| key = write(it));
+        let key = key?;
         let key_end = start + key.unwrap_or(0);
         self.bytes = KeyAndValue { start, key_end, end: self.effects.bytes.len(), has_key: key.is_some(), has_value: true };
+        Ok(())
     }
 
     /// Copies key and value.
     pub fn copy(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
-        self.write(|it| {
+        let Ok(()) = self.write(|it| {
             it.append(key.unwrap_or_default());
             let key_end = it.position();
             it.append(value.unwrap_or_default());
-            key.map(|_| key_end)
+            Ok::<_, Infallible>(key.map(|_| key_end))
         });
         self.bytes.has_value = value.is_some();
     }
@@ -202,13 +209,6 @@ impl OutputWriter<'_> {
         let name = self.part(|it| it.append(name.as_bytes()));
         let value = value.map(|value| self.part(|it| it.append(value)));
         self.effects.headers.push((name, value));
-    }
-
-    /// Takes back what was written of it.
-    #[cold]
-    pub fn give_up(self) {
-        self.effects.bytes.truncate(self.bytes.start);
-        self.effects.headers.truncate(self.first_header);
     }
 
     /// Ends the output.
