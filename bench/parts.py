@@ -31,8 +31,8 @@ QUICK = {
 }
 # So many more records are under way when a process is killed.
 IN_FLIGHT = 60_000
-# Of the keys: what `statestore.cache.max.bytes` is, MB: as it is by default, and as much as holds all keys.
-KEYS_MEMORY = [64, 2048]
+# Whose cost is measured over the keys. MB: what `statestore.cache.max.bytes` is then; without, all of the arm is as it is in the other parts.
+KEYS_ARMS = [("goyt", None), ("goyt", 64), ("kafka-streams", None)]
 # Of the topologies: rounds of drains, each with one and with eight.
 GROWTH_ROUNDS = 3
 RESTART_LIMIT_SECONDS = 180
@@ -324,13 +324,13 @@ class Bench:
                 "raw_seconds": raw["seconds"], "raw_records": raw["records"]}
 
     def part_growth(self):
-        return {"keys": [self.growth_keys(it) for it in KEYS_MEMORY], "partitions": self.growth_partitions(), "topologies": self.growth_topologies()}
+        return {"keys": [self.growth_keys(*it) for it in KEYS_ARMS], "partitions": self.growth_partitions(), "topologies": self.growth_topologies()}
 
-    def growth_keys(self, memory):
-        """One long drain of events whose ids and wallets are ever new: what an event costs when so many keys are known. `memory`: MB."""
+    def growth_keys(self, name, memory):
+        """One long drain of events whose ids and wallets are ever new: what an event costs when so many keys are known. `memory`: MB for state."""
         low, high = self.sizes["keys"]
         load_ = {"keys": high // 2, "zipf": 0}
-        arm = Arm("goyt", TRANSACTIONS, self.folder, env={"GOYT_STATESTORE_CACHE_MAX_BYTES": str(memory << 20)})
+        arm = Arm(name, TRANSACTIONS, self.folder, env={"GOYT_STATESTORE_CACHE_MAX_BYTES": str(memory << 20)} if memory else None)
         topics(arm.topics(PARTITIONS))
         loaded = load("generate", kind="transactions", to=high, **load_)
         watch = Watch(TRANSACTIONS["outputs"], lambda: (arm.pid, self.broker.pid))
@@ -344,11 +344,11 @@ class Bench:
         shares = [it / 20 for it in range(21)]
         curve = [[high * (a + b) / 2, *window(watch.moves, loaded["events"], a, b)] for a, b in zip(shares, shares[1:])]
         at = lambda keys: window(watch.moves, loaded["events"], max(0.02, keys / high * 0.5), keys / high)  # noqa: E731
-        found = {"memory": memory, "low": low, "high": high, "at_low": at(low), "at_high": window(watch.moves, loaded["events"], 0.9, 1.0), "curve": curve,
+        found = {"arm": name, "memory": memory, "low": low, "high": high, "at_low": at(low), "at_high": window(watch.moves, loaded["events"], 0.9, 1.0), "curve": curve,
                  "peak_mb": peak}
         arm.wipe()
-        say("  keys: %.1f us an event at %d, %.1f at %d, with %d MB before RocksDB" % (
-            found["at_low"][0], low, found["at_high"][0], high, memory))
+        say("  %-16s keys: %.1f us an event at %d, %.1f at %d%s; %.0f MB" % (
+            NAMES[name], found["at_low"][0], low, found["at_high"][0], high, ", with %d MB for state" % memory if memory else "", peak))
         return found
 
     def growth_partitions(self):

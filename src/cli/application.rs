@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::adapters::http::Server;
+use crate::adapters::machine;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::signals::Stop;
-use crate::config::{OffsetReset, Settings};
+use crate::config::{OffsetReset, Settings, state_cache_bytes};
 use crate::engine::plan::Plan;
 use crate::engine::record::Millis;
 use crate::runtime::board::Board;
@@ -213,7 +214,7 @@ pub fn limits(settings: &Settings, plan: &Plan, partitions: &[i32], options: Opt
         restore_max_records: bytes(settings.restore_max_records),
         restore_buffer_max_bytes: bytes(settings.restore_buffer_max_bytes),
         task_retry: settings.task_retry_backoff,
-        task_cache_bytes: bytes(settings.statestore_cache_max_bytes) / usize::try_from(tasks).unwrap_or(1).max(1),
+        task_cache_bytes: bytes(state_cache_bytes(settings, machine::memory_bytes())) / usize::try_from(tasks).unwrap_or(1).max(1),
         start: match settings.auto_offset_reset {
             OffsetReset::Earliest => Start::Earliest,
             OffsetReset::Latest => Start::Latest,

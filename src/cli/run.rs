@@ -6,11 +6,12 @@ use std::io::IsTerminal as _;
 
 use clap::Args;
 
+use crate::adapters::machine;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::SettingFlags;
 use crate::cli::signals;
 use crate::cli::{Paths, application, describe, kafka, out, plan};
-use crate::config::{LogFormat, Settings, reference};
+use crate::config::{LogFormat, Settings, reference, state_cache_bytes};
 use crate::engine::plan::Plan;
 use crate::telemetry::logging;
 
@@ -79,6 +80,7 @@ fn announce(settings: &Settings, plan: &Plan, options: application::Options) {
             bootstrap_servers = settings.bootstrap_servers,
             state_dir = %settings.state_dir.display(),
             workers = settings.num_stream_threads,
+            statestore_cache_max_bytes = state_cache_bytes(settings, machine::memory_bytes()),
             topologies = topologies.join(","),
             "starting"
         );
@@ -96,7 +98,9 @@ fn announcement(settings: &Settings, plan: &Plan, options: application::Options)
     let workers = crate::cli::mistakes::count(usize::try_from(settings.num_stream_threads).unwrap_or(usize::MAX), "worker");
     let instance = settings.instance_id.as_ref().map(|it| format!(", instance {it}")).unwrap_or_default();
     let head = format!("goyt {}: application {}{instance}, {workers}", env!("CARGO_PKG_VERSION"), settings.application_id);
-    let place = format!("Kafka at {}, state in {}", settings.bootstrap_servers, settings.state_dir.display());
+    let megabytes = state_cache_bytes(settings, machine::memory_bytes()) >> 20;
+    let directory = settings.state_dir.display();
+    let place = format!("Kafka at {}, state in {directory}, up to {megabytes} MB of it in memory", settings.bootstrap_servers);
     let null = options.null.then(|| null::WARNING.to_owned());
     [head, place].into_iter().chain(null).chain(describe::lines(plan)).collect()
 }

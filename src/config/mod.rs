@@ -16,7 +16,7 @@ mod tests;
 pub use effective::{Effective, effective, is_secret};
 pub use limits::Limits;
 pub use load::{FileText, Flag, Mistake, Place, Sources, load};
-pub use memory::{MemoryPart, memory_budget};
+pub use memory::{MemoryPart, memory_budget, state_cache_bytes};
 pub use properties::Properties;
 pub use settings::{Fallback, SETTINGS, Setting, Settings};
 pub use value::{LogFormat, OffsetReset, ProcessingGuarantee, Value};

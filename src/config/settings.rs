@@ -177,8 +177,11 @@ settings! {
         /// they are. Two stores of the process write at the same time, each as much at most.
         restore_buffer_max_bytes: u64 = "restore.buffer.max.bytes", Is("16777216"), Between(65_536, 1024 * MEBIBYTE);
         /// Memory in front of RocksDB: for store entries that were used lately, for those that wait to be written to it, and for a filter
-        /// over the ids of a dedup and an index of their pages; shared by all tasks of the process.
-        statestore_cache_max_bytes: u64 = "statestore.cache.max.bytes", Is("67108864"), Between(0, 64 * 1024 * MEBIBYTE);
+        /// over the ids of a dedup and an index of their pages; shared by all tasks of the process. It is taken as it is needed, and not
+        /// more than state fills.
+        statestore_cache_max_bytes: Option<u64> = "statestore.cache.max.bytes",
+            Unset("a quarter of the memory that the process may use: the machine's, or its control group's; 67108864 at least"),
+            Between(0, 64 * 1024 * MEBIBYTE);
         /// Memory for RocksDB's blocks; shared by all stores of the process.
         rocksdb_block_cache_bytes: u64 = "rocksdb.block.cache.bytes", Is("67108864"), Between(MEBIBYTE, 64 * 1024 * MEBIBYTE);
         /// Memory for what RocksDB has not yet written to its files; shared by all stores of the process.

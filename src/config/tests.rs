@@ -180,12 +180,21 @@ fn client_properties_go_to_the_client_that_they_name() {
 fn what_is_given_to_all_workers_counts_for_each_in_the_memory_budget() {
     let sum = |threads: &str| {
         let settings = load(&sources(&[("num.stream.threads", threads)], &[], None)).unwrap();
-        memory_budget(&settings).iter().map(|it| it.times * it.bytes).sum::<u64>()
+        memory_budget(&settings, None).iter().map(|it| it.times * it.bytes).sum::<u64>()
     };
     let (one, three) = (sum("1"), sum("3"));
     let of_a_worker = 2 * 16 * 1024 * 1024 + 3 * 8192 * 1024;
     assert_eq!(three - one, 2 * of_a_worker);
-    for part in memory_budget(&load(&Sources::default()).unwrap()) {
+    for part in memory_budget(&load(&Sources::default()).unwrap(), None) {
         assert!(SETTINGS.iter().any(|it| it.name == part.setting), "{} is no setting", part.setting);
+    }
+}
+
+#[test]
+fn state_may_take_a_quarter_of_the_memory_when_nothing_is_said() {
+    let bytes = |given: &[(&str, &str)], usable| state_cache_bytes(&load(&sources(given, &[], None)).unwrap(), usable);
+    for (usable, expected) in [(None, 64 << 20), (Some(100 << 20), 64 << 20), (Some(512 << 20), 128 << 20), (Some(16 << 30), 4 << 30)] {
+        assert_eq!(bytes(&[], usable), expected, "{usable:?}");
+        assert_eq!(bytes(&[("statestore.cache.max.bytes", "0")], usable), 0);
     }
 }

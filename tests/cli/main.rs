@@ -295,7 +295,8 @@ fn an_address_for_http_that_cannot_be_had_or_must_not_be_is_told_with_what_to_do
 fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
     let folder = copy_of_topologies();
     let http = ("GOYT_HTTP_ADDRESS", "127.0.0.1:0");
-    let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a"), http];
+    let memory = ("GOYT_STATESTORE_CACHE_MAX_BYTES", "268435456");
+    let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOBODY), ("GOYT_LOG_FORMAT", "text"), ("GOYT_INSTANCE_ID", "a"), http, memory];
     let mut process = command(folder.path(), &["run"], &settings).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
     let said = lines.by_ref().take_while(|it| !it.contains("waiting for Kafka"));
@@ -304,7 +305,7 @@ fn without_kafka_run_says_what_it_will_do_waits_and_still_stops_when_told() {
     assert!(logged.iter().any(|it| it.contains("http at http://127.0.0.1:")), "who probes is answered from now on: {logged:?}");
     insta::assert_snapshot!(said.join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r"
     goyt VERSION: application goyt, instance a, 1 worker
-    Kafka at 127.0.0.1:1, state in state
+    Kafka at 127.0.0.1:1, state in state, up to 256 MB of it in memory
     topology customer-wallet
       customer-events: reads customer-events; keeps customers, wallet-ids; writes wallet-events, customer-events.dlq
     topology kyc-notify
