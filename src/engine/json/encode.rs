@@ -67,25 +67,25 @@ pub fn text(value: &Value<'_>, into: &mut impl Put) {
 /// Appends a UUID in lower case, with hyphens.
 #[inline]
 pub fn uuid(it: u128, into: &mut impl Put) {
+    let digits = hex(it.to_be_bytes());
     let mut text = [b'-'; 36];
-    for (byte, at) in it.to_be_bytes().into_iter().zip(UUID_BYTES) {
-        [text[at], text[at + 1]] = HEX[usize::from(byte)];
-    }
+    text[..8].copy_from_slice(&digits[..8]);
+    text[9..13].copy_from_slice(&digits[8..12]);
+    text[14..18].copy_from_slice(&digits[12..16]);
+    text[19..23].copy_from_slice(&digits[16..20]);
+    text[24..].copy_from_slice(&digits[20..]);
     into.put(text, text.len());
 }
 
-/// Where the two digits of each byte of a UUID stand.
-const UUID_BYTES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-
-/// The two digits of each byte.
-static HEX: [[u8; 2]; 256] = {
-    let (digits, mut hex, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
-    while byte < hex.len() {
-        hex[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
+/// The two digits of each byte. All are made alike, without a table: so the compiler makes sixteen at once.
+#[inline]
+fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (two, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes.map(u16::from)) {
+        *two = ((byte >> 4 | byte << 8) & 0x0F0F).to_le_bytes();
     }
-    hex
-};
+    digits.map(|it| it + b'0' + if 9 < it { b'a' - b'9' - 1 } else { 0 })
+}
 
 /// Appends an integer.
 #[inline]
